@@ -1,0 +1,78 @@
+"""The two feature extractors: ResNet-50 and Swin-T, both from timm (Eq. 1 and 2)."""
+
+from __future__ import annotations
+
+import timm
+import torch
+from torch import nn
+
+RESNET_NAME = "resnet50"
+SWIN_NAME = "swin_tiny_patch4_window7_224"
+
+
+class ResNetStages(nn.Module):
+    """ResNet-50 without its classifier; gives the output of each stage.
+
+    Parameter names are timm's (and torchvision's): ``conv1``, ``bn1``, ``layer1`` to ``layer4``.
+
+    Args:
+        stages: How many stages to build, 1 to 4.
+        pretrained: Start from timm's ImageNet weights.
+    """
+
+    def __init__(self, *, stages: int, pretrained: bool) -> None:
+        super().__init__()
+        source = timm.create_model(RESNET_NAME, pretrained=pretrained)
+        self.conv1 = source.conv1
+        self.bn1 = source.bn1
+        self.act1 = source.act1
+        self.maxpool = source.maxpool
+        self.stage_names = tuple(f"layer{i + 1}" for i in range(stages))
+        for name in self.stage_names:
+            self.add_module(name, source.get_submodule(name))
+
+    def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
+        """Stage outputs for images of shape (N, 3, 224, 224).
+
+        Returns:
+            (N, 256, 56, 56), (N, 512, 28, 28), (N, 1024, 14, 14), (N, 2048, 7, 7), as many as
+            there are stages.
+        """
+        x = self.maxpool(self.act1(self.bn1(self.conv1(image))))
+        outputs = []
+        for name in self.stage_names:
+            x = self.get_submodule(name)(x)
+            outputs.append(x)
+        return outputs
+
+
+class SwinStages(nn.Module):
+    """Swin-T without final norm and classifier; gives the output of each stage.
+
+    Parameter names are timm's (>= 0.9): ``patch_embed`` and ``layers.0`` to ``layers.3``, where
+    each layer but the first begins with the downsampling.
+
+    Args:
+        stages: How many stages to build, 1 to 4.
+        pretrained: Start from timm's ImageNet weights.
+    """
+
+    def __init__(self, *, stages: int, pretrained: bool) -> None:
+        super().__init__()
+        source = timm.create_model(SWIN_NAME, pretrained=pretrained)
+        self.patch_embed = source.patch_embed
+        self.layers = nn.ModuleList(source.layers[i] for i in range(stages))
+
+    def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
+        """Stage outputs for images of shape (N, 3, 224, 224).
+
+        Returns:
+            (N, 96, 56, 56), (N, 192, 28, 28), (N, 384, 14, 14), (N, 768, 7, 7), as many as there
+            are stages. They are views of timm's channels-last maps.
+        """
+        x = self.patch_embed(image)
+        outputs = []
+        for layer in self.layers:
+            x = layer(x)
+            outputs.append(x.permute(0, 3, 1, 2))
+        return outputs

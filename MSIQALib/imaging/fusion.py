@@ -101,19 +101,19 @@ def fuse_rgb(
     ramp = np.arange(LEVELS, dtype=np.float32) * (_WHITE / (LEVELS - 1)) * (1.0 - options.opacity)
     if pet_suv is None:
         stretch = _stretch(float(ramp[grey.max()]), options.max_stretch)
-        channel = np.rint(ramp * stretch).astype(np.uint8)[grey]
+        channel = np.take(np.rint(ramp * stretch).astype(np.uint8), grey)
         return np.repeat(channel[..., np.newaxis], 3, axis=2)
 
     uptake = _levels(pet_suv, options.suv_low, options.suv_high)
     heat = heat_map() * np.float32(options.opacity)
     # Red is the brightest channel of every colour of the map, so it alone decides the stretch.
-    brightest = float((ramp[grey] + heat[:, 0][uptake]).max())
+    brightest = float((np.take(ramp, grey) + np.take(heat[:, 0], uptake)).max())
     scale = _FIXED_POINT * _stretch(brightest, options.max_stretch)
-    grey_part = np.rint(ramp * scale + _FIXED_POINT / 2).astype(np.uint16)[grey]
+    grey_part = np.take(np.rint(ramp * scale + _FIXED_POINT / 2).astype(np.uint16), grey)
     heat_table = np.rint(heat * scale).astype(np.uint16)
     rgb = np.empty((*grey.shape, 3), dtype=np.uint8)
     for channel_index in range(3):
-        total = heat_table[:, channel_index][uptake]
+        total = np.take(heat_table[:, channel_index], uptake)
         total += grey_part
         total >>= int(math.log2(_FIXED_POINT))
         # Rounding of the two tables can add up to one level above white.

@@ -18,6 +18,7 @@ from MSIQALib.assessment.result import (
     DEFAULT_THRESHOLD,
     NOT_REACHED,
     SliceResult,
+    Status,
     StudyResult,
 )
 from MSIQALib.assessment.scorer import PictureScore, Scorer
@@ -25,9 +26,6 @@ from MSIQALib.imaging.slices import FusedSlice
 from MSIQALib.imaging.volume import Geometry
 
 logger = logging.getLogger(__name__)
-
-CANCELLED = "cancelled"
-
 
 class Study(Protocol):
     """A study as the assessor needs it; :class:`~MSIQALib.imaging.slices.FusedStudy` is one."""
@@ -168,7 +166,7 @@ class Assessor:
             Exception: The run failed before the first slice was finished.
         """
         rows: list[SliceResult] = []
-        stopped: str | None = None
+        status, stopped = Status.COMPLETE, None
         start = time.monotonic()
         try:
             for batch in self.stream(study, heatmaps=heatmaps, cancelled=cancelled):
@@ -180,16 +178,24 @@ class Assessor:
             if not rows:
                 raise
             logger.exception("The assessment failed after %d slices", len(rows))
+            status = Status.FAILED
             stopped = f"failed after {len(rows)} of {len(study)} slices: {error}"
-        if stopped is None and len(rows) < len(study):
-            stopped = CANCELLED
+        if status is Status.COMPLETE and len(rows) < len(study):
+            status = Status.CANCELLED
+            stopped = f"cancelled after {len(rows)} of {len(study)} slices"
         positions = study.positions_mm
         rows += [
             SliceResult(index, positions[index], NOT_REACHED)
             for index in range(len(rows), len(study))
         ]
         return StudyResult(
-            tuple(rows), study.geometry, threshold, stopped, study.warnings, record or {}
+            slices=tuple(rows),
+            geometry=study.geometry,
+            threshold=threshold,
+            status=status,
+            stopped=stopped,
+            warnings=study.warnings,
+            record=record or {},
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 from MSIQALib.imaging.volume import Geometry
@@ -18,6 +19,14 @@ DEFAULT_THRESHOLD = 2.0
 """Below "fair": slices under it are counted as of insufficient quality."""
 
 WORST_COUNT = 5
+
+
+class Status(str, Enum):
+    """How an assessment ended."""
+
+    COMPLETE = "complete"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,8 @@ class StudyResult:
         slices: One entry for each slice of the CT grid, inferior to superior.
         geometry: The grid that ``index`` counts on.
         threshold: Likert score under which a slice counts as poor.
-        stopped: Why the run ended early; None where it is complete.
+        status: Whether all slices were dealt with, or why not.
+        stopped: Why the run ended early, as words for the user; None where it is complete.
         warnings: What the user should know, one sentence each.
         record: What is needed to repeat it: inputs, options, weights, device, versions. Plain
             JSON values.
@@ -69,6 +79,7 @@ class StudyResult:
     slices: tuple[SliceResult, ...]
     geometry: Geometry
     threshold: float = DEFAULT_THRESHOLD
+    status: Status = Status.COMPLETE
     stopped: str | None = None
     warnings: tuple[str, ...] = ()
     record: Mapping[str, Any] = field(default_factory=dict)
@@ -76,7 +87,7 @@ class StudyResult:
     @property
     def partial(self) -> bool:
         """True where the run was cancelled or failed half-way."""
-        return self.stopped is not None
+        return self.status is not Status.COMPLETE
 
     @property
     def assessed(self) -> tuple[SliceResult, ...]:
@@ -118,6 +129,7 @@ class StudyResult:
         return {
             "slices": len(self.slices),
             "assessed": len(self.assessed),
+            "status": self.status.value,
             "partial": self.partial,
             "stopped": self.stopped,
             "mean": self.mean,

@@ -106,13 +106,14 @@ def read_info(path: Path) -> WeightsInfo:
             provenance=json.loads(metadata["provenance"]),
             quantised=json.loads(metadata["quantised"]),
             name=path.name,
-            sha256=_digest(path),
+            sha256=file_digest(path),
         )
     except (KeyError, ValueError, TypeError) as error:
         raise ModelFileError(path, f"its description cannot be read ({error})", REMEDY) from error
 
 
-def _digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         digest = hashlib.sha256()
         while block := file.read(1 << 20):

@@ -1,0 +1,5 @@
+"""`python -m MSIQALib` is `msiqa`."""
+
+from MSIQALib.cli.main import main
+
+main()

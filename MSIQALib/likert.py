@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 SCORE_RANGE = (0.0, 4.0)
 """Lowest and highest score (Li et al., MS-IQA, section 3.1: a 5-point Likert scale, 0 to 4)."""
 
@@ -21,7 +23,7 @@ def word_of(score: float) -> str:
     Raises:
         ValueError: The score is not a finite number.
     """
-    if score != score or score in (float("inf"), float("-inf")):
+    if not math.isfinite(score):
         raise ValueError(f"A score must be finite, not {score}")
     low, high = SCORE_RANGE
     step = int(min(max(score, low), high) - low + 0.5)

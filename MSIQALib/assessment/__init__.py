@@ -1,0 +1,1 @@
+"""Scoring a study: device, scorer, stream, result, heatmaps."""

@@ -27,6 +27,7 @@ from MSIQALib.imaging.volume import Geometry
 
 logger = logging.getLogger(__name__)
 
+
 class Study(Protocol):
     """A study as the assessor needs it; :class:`~MSIQALib.imaging.slices.FusedStudy` is one."""
 
@@ -210,6 +211,4 @@ def _rows(
         scored = next(remaining)
         if heatmaps is not None:
             heatmaps.write(item.index, scored.heatmaps)
-        yield SliceResult(
-            item.index, item.position_mm, score=scored.score, S=scored.S, W=scored.W
-        )
+        yield SliceResult(item.index, item.position_mm, score=scored.score, S=scored.S, W=scored.W)

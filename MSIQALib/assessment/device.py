@@ -95,7 +95,9 @@ def _describe(name: str, why: str) -> Device:
     if kind == "cuda":
         free, total = torch.cuda.mem_get_info(name)
         batch = next((size for gib, size in GPU_BATCHES if free >= gib * GIB), SMALLEST_GPU_BATCH)
-        label = f"{torch.cuda.get_device_name(name)}, {free / GIB:.0f} of {total / GIB:.0f} GiB free"
+        label = (
+            f"{torch.cuda.get_device_name(name)}, {free / GIB:.0f} of {total / GIB:.0f} GiB free"
+        )
         return Device(name, f"Running on {name} ({label}): {why}", batch, autocast=True)
     if kind == "mps":
         return Device(name, f"Running on the Apple GPU (mps): {why}", GPU_BATCHES[-1][1])

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
+import torch.nn.functional as F
 
 FloatMap = npt.NDArray[np.float32]
 
@@ -135,9 +137,6 @@ def enlarge(values: FloatMap, shape: tuple[int, int]) -> FloatMap:
     Returns:
         float32 (H, W), not negative.
     """
-    import torch
-    import torch.nn.functional as F
-
     height, width = shape
     side = max(height, width)
     large = F.interpolate(

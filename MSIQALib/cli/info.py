@@ -15,7 +15,9 @@ def register(app: typer.Typer) -> None:
     app.command()(info)
 
 
-def info(model: ModelOption = None, as_json: JsonOption = False, device: DeviceOption = "auto") -> None:
+def info(
+    model: ModelOption = None, as_json: JsonOption = False, device: DeviceOption = "auto"
+) -> None:
     """Show the device, the weights and the versions that a run would use."""
     from MSIQALib.assessment.device import choose_device
     from MSIQALib.assessment.record import software_versions, weights_record

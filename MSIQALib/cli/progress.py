@@ -68,7 +68,9 @@ class TerminalView:
             out.print(f"Partial result: {result.stopped}.")
         out.print(f"{len(result.assessed)} of {len(result.slices)} slices assessed")
         if result.mean is not None and result.share_below is not None:
-            out.print(f"Mean score {result.mean:.2f}, median {result.median:.2f} (0 bad, 4 excellent)")
+            out.print(
+                f"Mean score {result.mean:.2f}, median {result.median:.2f} (0 bad, 4 excellent)"
+            )
             out.print(f"{result.share_below:.0%} of the slices under {result.threshold:g}")
             listed = ", ".join(
                 f"{row.index} ({row.score:.2f} {row.word})" for row in result.worst()

@@ -65,10 +65,7 @@ def network_from_released(source: Path, tensors: dict[str, torch.Tensor]) -> MSI
     )
     _check_duplicates(source, found)
     network.load_state_dict(
-        {
-            name: found[key].reshape(network.state_dict()[name].shape)
-            for key, name in names.items()
-        }
+        {name: found[key].reshape(network.state_dict()[name].shape) for key, name in names.items()}
     )
     return network.eval()
 

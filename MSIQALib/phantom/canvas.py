@@ -1,0 +1,141 @@
+"""One axial plane on which tissues are painted, CT and PET at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from MSIQALib.phantom.shapes import Array, Ellipsoid, Tubes
+from MSIQALib.phantom.tissue import AIR, Tissue
+
+Box = tuple[slice, slice]
+
+EVERYWHERE: Box = (slice(None), slice(None))
+
+
+class Canvas:
+    """HU and SUV of an axial plane; later tissues cover earlier ones.
+
+    Edges are as wide as a pixel (at least ``edge_mm``), so that no stair steps show and partial
+    volume comes out about right.
+
+    Args:
+        x: (W,) true LPS coordinates of the columns in mm, evenly spaced.
+        y: (H,) likewise of the rows.
+        z: Coordinate of the plane.
+        warp: Displacements (dx, dy, dz), each (H, W), in mm: anatomy at a pixel is looked up at its
+            position plus the displacement, which turns ellipsoids into organs.
+        grain: (H, W) unit-variance texture for HU.
+        mottle: (H, W) unit-variance texture for SUV.
+        edge_mm: Least width of an edge.
+    """
+
+    margin = 10.0  # greatest displacement that bounding boxes allow for, in mm
+
+    def __init__(
+        self,
+        x: npt.NDArray[np.float64],
+        y: npt.NDArray[np.float64],
+        z: float,
+        warp: tuple[Array, Array, Array],
+        grain: Array,
+        mottle: Array,
+        edge_mm: float = 0.9,
+    ) -> None:
+        self.x, self.y, self.z = x, y, z
+        self.true_x, self.true_y = np.meshgrid(x.astype(np.float32), y.astype(np.float32))
+        self.X = self.true_x + warp[0]
+        self.Y = self.true_y + warp[1]
+        self.Z = np.float32(z) + warp[2]
+        self.grain, self.mottle = grain, mottle
+        self.edge = max(edge_mm, float(x[1] - x[0]))
+        shape = self.X.shape
+        self.hu = np.full(shape, AIR.hu, dtype=np.float32)
+        self.suv = np.zeros(shape, dtype=np.float32)
+
+    def box(self, x0: float, x1: float, y0: float, y1: float) -> Box:
+        """The pixels within a range of coordinates (may be empty)."""
+        step = self.x[1] - self.x[0]
+        i0, i1 = (int((v - self.x[0]) / step) for v in (x0, x1))
+        j0, j1 = (int((v - self.y[0]) / step) for v in (y0, y1))
+        return slice(max(j0, 0), max(j1 + 2, 0)), slice(max(i0, 0), max(i1 + 2, 0))
+
+    def paint(
+        self, distance: Array, tissue: Tissue, box: Box = EVERYWHERE, opacity: float | Array = 1.0
+    ) -> None:
+        """Cover what lies inside (negative distance) with a tissue."""
+        alpha = np.clip(0.5 - distance / self.edge, 0.0, 1.0)
+        self.blend(alpha * opacity, tissue, box)
+
+    def blend(self, alpha: Array, tissue: Tissue, box: Box = EVERYWHERE) -> None:
+        """Mix a tissue in with a given share of each pixel (0 to 1)."""
+        hu = np.float32(tissue.hu)
+        suv = np.float32(tissue.suv)
+        hu_target = hu + np.float32(tissue.hu_grain) * self.grain[box] if tissue.hu_grain else hu
+        suv_target = (
+            suv * np.maximum(1 + np.float32(tissue.suv_mottle) * self.mottle[box], 0.05)
+            if tissue.suv_mottle
+            else suv
+        )
+        self.hu[box] += alpha * (hu_target - self.hu[box])
+        self.suv[box] += alpha * (suv_target - self.suv[box])
+
+    def at(self, box: Box) -> tuple[Array, Array, Array]:
+        """Anatomical coordinates of the pixels of a box."""
+        return self.X[box], self.Y[box], self.Z[box]
+
+    def ellipsoid_distance(self, solid: Ellipsoid, pad: float = 0.0) -> tuple[Array, Box] | None:
+        """Distance to an ellipsoid and the box it was computed in; None where it is far away."""
+        rx, ry, rz = (r + self.margin + pad for r in solid.reach)
+        cx, cy, cz = solid.centre
+        if abs(self.z - cz) > rz:
+            return None
+        box = self.box(cx - rx, cx + rx, cy - ry, cy + ry)
+        return solid.distance(*self.at(box)), box
+
+    def ellipsoid(
+        self,
+        solid: Ellipsoid,
+        *layers: tuple[float, Tissue],
+        keep: Array | None = None,
+    ) -> None:
+        """Paint an ellipsoid, outer layers first.
+
+        Args:
+            solid: The ellipsoid.
+            layers: (depth in mm under the surface, tissue) pairs; a negative depth lies outside.
+            keep: (H, W) distance of another solid; only what lies in both is painted.
+        """
+        found = self.ellipsoid_distance(solid, max(-layers[0][0], 0.0))
+        if found is None:
+            return
+        distance, box = found
+        for depth, tissue in layers:
+            part = distance + depth
+            self.paint(part if keep is None else np.maximum(part, keep[box]), tissue, box)
+
+    def tubes(
+        self,
+        tubes: Tubes,
+        *layers: tuple[float, Tissue],
+        keep: Array | None = None,
+    ) -> None:
+        """Paint tubes; each layer of all pieces before the next layer (see ``ellipsoid``)."""
+        # Where the warp takes a piece: looked up once at its middle, so that boxes can be small.
+        middle = (tubes.start + tubes.end) / 2
+        step = self.x[1] - self.x[0]
+        i = np.clip((middle[:, 0] - self.x[0]) / step, 0, len(self.x) - 1).astype(np.intp)
+        j = np.clip((middle[:, 1] - self.y[0]) / step, 0, len(self.y) - 1).astype(np.intp)
+        dx = self.X[j, i] - self.true_x[j, i]
+        dy = self.Y[j, i] - self.true_y[j, i]
+        length = np.linalg.norm(tubes.end - tubes.start, axis=1)
+        margin = 2.0 + 0.12 * (length + tubes.radii.max(axis=1)) + max(-layers[0][0], 0.0)
+        near, ranges = tubes.boxes(self.Z[j, i], margin + self.edge)
+        met = []
+        for n, (x0, x1, y0, y1) in zip(near, ranges, strict=True):
+            box = self.box(x0 - dx[n], x1 - dx[n], y0 - dy[n], y1 - dy[n])
+            met.append((tubes.distance(n, *self.at(box)), box))
+        for depth, tissue in layers:
+            for distance, box in met:
+                part = distance + depth
+                self.paint(part if keep is None else np.maximum(part, keep[box]), tissue, box)

@@ -39,9 +39,8 @@ class Study(Protocol):
     def warnings(self) -> tuple[str, ...]:
         """What was noticed while reading and fusing."""
 
-    @property
-    def positions_mm(self) -> tuple[float, ...]:
-        """Position of every slice along the patient axis."""
+    def position_mm(self, k: int) -> float:
+        """Position of slice k along the patient axis."""
 
     def __len__(self) -> int:
         """Number of slices of the grid."""
@@ -184,9 +183,8 @@ class Assessor:
         if status is Status.COMPLETE and len(rows) < len(study):
             status = Status.CANCELLED
             stopped = f"cancelled after {len(rows)} of {len(study)} slices"
-        positions = study.positions_mm
         rows += [
-            SliceResult(index, positions[index], NOT_REACHED)
+            SliceResult(index, study.position_mm(index), NOT_REACHED)
             for index in range(len(rows), len(study))
         ]
         return StudyResult(

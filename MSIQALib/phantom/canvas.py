@@ -65,7 +65,7 @@ class Canvas:
     ) -> None:
         """Cover what lies inside (negative distance) with a tissue."""
         alpha = np.clip(0.5 - distance / self.edge, 0.0, 1.0)
-        self.blend(alpha * opacity, tissue, box)
+        self.blend(np.asarray(alpha * opacity, np.float32), tissue, box)
 
     def blend(self, alpha: Array, tissue: Tissue, box: Box = EVERYWHERE) -> None:
         """Mix a tissue in with a given share of each pixel (0 to 1)."""
@@ -77,8 +77,9 @@ class Canvas:
             if tissue.suv_mottle
             else suv
         )
-        self.hu[box] += alpha * (hu_target - self.hu[box])
-        self.suv[box] += alpha * (suv_target - self.suv[box])
+        hu_here, suv_here = self.hu[box], self.suv[box]
+        hu_here += alpha * (hu_target - hu_here)
+        suv_here += alpha * (suv_target - suv_here)
 
     def at(self, box: Box) -> tuple[Array, Array, Array]:
         """Anatomical coordinates of the pixels of a box."""

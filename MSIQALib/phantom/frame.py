@@ -140,18 +140,18 @@ class Frame:
         build = self.habitus
         z = canvas.z
         x, y = canvas.X / build.width, canvas.Y / build.depth
-        a, b = self._trunk(z)
-        body, _ = superellipse(x, y, a, b, 2.35)
+        a, b = (float(v) for v in self._trunk(z))
+        body, _ = superellipse(x, y, a, b)
         for group, blend in ((self._shoulders, 22.0), (self._pectorals, 16.0)):
             near, _ = group.boxes(np.full(len(group), z, np.float32), np.full(len(group), 45.0))
             for n in near:
-                part = group.distance(n, x, y, np.float32(z))
+                part = group.distance(int(n), x, y, np.float32(z))
                 body = smooth_union(body, part, blend)
         # The back lies flat on the table's mattress.
         body = np.maximum(body, canvas.Y - (TABLE_TOP_MM - 2.0))
-        a, b, centre = self._cavity(z)
-        cavity, level = superellipse(x, y - centre, a, b, 2.2)
-        return FrameDistances(body, cavity, level, x, y - np.float32(centre))
+        a, b, centre = (float(v) for v in self._cavity(z))
+        cavity, level = superellipse(x, y - centre, a, b)
+        return FrameDistances(body, cavity, level, x, y - centre)
 
     def paint_soft(self, canvas: Canvas, at: FrameDistances, septa: Array) -> None:
         """Skin, subcutaneous fat and the muscles between fat and cavity."""
@@ -227,7 +227,7 @@ class Frame:
         x, y = canvas.X[box], canvas.Y[box] - np.float32(centre)
         levels = canvas.Z[box]
         index = np.clip(np.searchsorted(_VERTEBRAE, z) - 1, 0, len(_VERTEBRAE) - 2)
-        low, high = _VERTEBRAE[index], _VERTEBRAE[index + 1]
+        low, high = float(_VERTEBRAE[index]), float(_VERTEBRAE[index + 1])
         phase = np.clip((levels - low) / (high - low), 0.0, 1.0)
         if z < _VERTEBRAE[1]:
             self._paint_sacrum(canvas, x, y, box)
@@ -277,7 +277,7 @@ class Frame:
         """Sternum, clavicles, scapulae, upper arms, iliac wings."""
         z = canvas.z
         if 325 < z < 492:
-            _, b, centre = self._cavity(z)
+            _, b, centre = (float(v) for v in self._cavity(z))
             half = float(np.interp(z, [325, 345, 435, 450, 475, 492], [8, 17, 15, 22, 29, 24]))
             top = (centre - b - 2.5) * self.habitus.depth
             box = canvas.box(-60, 60, top - 30, top + 30)
@@ -300,8 +300,10 @@ class Frame:
         outer = _between(z, [388, 440, 480, 512], [(112, 64), (122, 46), (133, 28), (136, 20)])
         middle = ((inner[0] + outer[0]) / 2 - 2, (inner[1] + outer[1]) / 2 - 5)
         blade = np.minimum(bar(x, canvas.Y, inner, middle), bar(x, canvas.Y, middle, outer))
-        blade = blade - float(np.interp(z, [388, 400], [1.0, 2.8])) - 2.6 * (
-            np.hypot(x - outer[0], canvas.Y - outer[1]) < 14
+        blade = (
+            blade
+            - float(np.interp(z, [388, 400], [1.0, 2.8]))
+            - 2.6 * (np.hypot(x - outer[0], canvas.Y - outer[1]) < 14)
         )
         if z > 478:
             blade = np.minimum(blade, np.hypot(x - outer[0], canvas.Y - outer[1]) - 9.0)
@@ -330,5 +332,3 @@ def _between(
     """A point that moves from knot to knot along z."""
     pairs = np.asarray(points, dtype=float)
     return float(np.interp(z, knots, pairs[:, 0])), float(np.interp(z, knots, pairs[:, 1]))
-
-

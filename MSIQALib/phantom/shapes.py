@@ -16,14 +16,14 @@ Array = npt.NDArray[np.float32]
 Point = tuple[float, float, float]
 
 
-def superellipse(
-    x: Array, y: Array, a: float, b: float, exponent: float = 2.0
-) -> tuple[Array, Array]:
-    """Radial distance to |x/a|^n + |y/b|^n = 1, and the level k (0 at the centre, 1 at the rim)."""
-    if exponent == 2.0:
-        level = np.sqrt((x / a) ** 2 + (y / b) ** 2)
-    else:
-        level = (np.abs(x / a) ** exponent + np.abs(y / b) ** exponent) ** (1.0 / exponent)
+def superellipse(x: Array, y: Array, a: float, b: float) -> tuple[Array, Array]:
+    """A rounded box: |x/a|^2.25 + |y/b|^2.25 = 1.
+
+    Returns:
+        Distance along the ray from the centre, and the level (0 at the centre, 1 at the rim).
+    """
+    u, v = np.abs(x) / a, np.abs(y) / b
+    level = np.power(u * u * np.sqrt(np.sqrt(u)) + v * v * np.sqrt(np.sqrt(v)), 1 / 2.25)
     level = np.maximum(level, 1e-3)
     return np.sqrt(x * x + y * y) * (1.0 - 1.0 / level), level
 

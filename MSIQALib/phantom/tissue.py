@@ -28,7 +28,7 @@ class Tissue:
 
 
 AIR = Tissue(-1000, 0.0)
-TABLE_SHELL = Tissue(-60, 0.0)
+TABLE_SHELL = Tissue(230, 0.0)
 TABLE_FOAM = Tissue(-965, 0.0)
 
 SKIN = Tissue(25, 0.55, 6, 0.10)

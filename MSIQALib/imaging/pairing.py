@@ -8,7 +8,7 @@ from MSIQALib.errors import InputError
 from MSIQALib.imaging.resampling import SliceResampler
 from MSIQALib.imaging.volume import Geometry, Volume
 
-_HU_BELOW = -50.0
+HU_BELOW = -50.0
 """Every CT of a body has voxels below this (air, fat); no SUV is, rounding and filters included."""
 
 
@@ -76,9 +76,9 @@ def check_places(
     Raises:
         InputError: They are swapped, or one is not what it should be.
     """
-    ct_is_pet = ct.modality == "PT" or (ct.modality is None and ct_range[0] > _HU_BELOW)
+    ct_is_pet = ct.modality == "PT" or (ct.modality is None and ct_range[0] > HU_BELOW)
     pet_is_ct = pet is not None and (
-        pet.modality == "CT" or (pet.modality is None and pet_low < _HU_BELOW)
+        pet.modality == "CT" or (pet.modality is None and pet_low < HU_BELOW)
     )
     if ct_is_pet and pet_is_ct:
         raise InputError(ct.source, "CT and PET are in each other's place", "Swap the two inputs")

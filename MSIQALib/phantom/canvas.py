@@ -34,8 +34,8 @@ class Canvas:
 
     def __init__(
         self,
-        x: npt.NDArray[np.float64],
-        y: npt.NDArray[np.float64],
+        x: npt.NDArray[np.floating],
+        y: npt.NDArray[np.floating],
         z: float,
         warp: tuple[Array, Array, Array],
         grain: Array,
@@ -122,6 +122,24 @@ class Canvas:
         keep: Array | None = None,
     ) -> None:
         """Paint tubes; each layer of all pieces before the next layer (see ``ellipsoid``)."""
+        met = self._tubes_met(tubes, max(-layers[0][0], 0.0))
+        for depth, tissue in layers:
+            for distance, box in met:
+                part = distance + depth
+                self.paint(part if keep is None else np.maximum(part, keep[box]), tissue, box)
+
+    def tubes_distance(self, tubes: Tubes) -> Array | None:
+        """(H, W) distance to the nearest of the tubes, 99 mm far from all; None where none is."""
+        met = self._tubes_met(tubes, 4.0)
+        if not met:
+            return None
+        nearest = np.full(self.hu.shape, 99.0, dtype=np.float32)
+        for distance, box in met:
+            np.minimum(nearest[box], distance, out=nearest[box])
+        return nearest
+
+    def _tubes_met(self, tubes: Tubes, outside: float) -> list[tuple[Array, Box]]:
+        """Distances to all pieces that come near the plane, each in its own box."""
         # Where the warp takes a piece: looked up once at its middle, so that boxes can be small.
         middle = (tubes.start + tubes.end) / 2
         step = self.x[1] - self.x[0]
@@ -130,13 +148,13 @@ class Canvas:
         dx = self.X[j, i] - self.true_x[j, i]
         dy = self.Y[j, i] - self.true_y[j, i]
         length = np.linalg.norm(tubes.end - tubes.start, axis=1)
-        margin = 2.0 + 0.12 * (length + tubes.radii.max(axis=1)) + max(-layers[0][0], 0.0)
+        margin = 2.0 + 0.12 * (length + tubes.radii.max(axis=1)) + outside
         near, ranges = tubes.boxes(self.Z[j, i], margin + self.edge)
+        # What is much thinner than a pixel would cost time and change nothing.
+        visible = tubes.radii.max(axis=1)[near] > 0.4 * step
+        near, ranges = near[visible], ranges[visible]
         met = []
         for n, (x0, x1, y0, y1) in zip(near, ranges, strict=True):
             box = self.box(x0 - dx[n], x1 - dx[n], y0 - dy[n], y1 - dy[n])
             met.append((tubes.distance(n, *self.at(box)), box))
-        for depth, tissue in layers:
-            for distance, box in met:
-                part = distance + depth
-                self.paint(part if keep is None else np.maximum(part, keep[box]), tissue, box)
+        return met

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.interpolate import PchipInterpolator
 
-Array = npt.NDArray[np.float32]
+Array = npt.NDArray[np.floating]
 Point = tuple[float, float, float]
 
 
@@ -70,7 +70,7 @@ class Ellipsoid:
         reach = np.sqrt(((self.axes * np.asarray(self.radii)[:, None]) ** 2).sum(axis=0))
         return float(reach[0]), float(reach[1]), float(reach[2])
 
-    def local(self, x: Array, y: Array, z: Array) -> tuple[Array, Array, Array]:
+    def local(self, x: Array, y: Array, z: Array | float) -> tuple[Array, Array, Array | float]:
         """Coordinates along the own axes, in mm from the centre."""
         x, y, z = x - self.centre[0], y - self.centre[1], z - self.centre[2]
         if self.axes is None:
@@ -78,7 +78,7 @@ class Ellipsoid:
         u, v, w = (row[0] * x + row[1] * y + row[2] * z for row in self.axes)
         return u, v, w
 
-    def distance(self, x: Array, y: Array, z: Array) -> Array:
+    def distance(self, x: Array, y: Array, z: Array | float) -> Array:
         """Signed distance, to first order."""
         own = self.local(x, y, z)
         level = np.sqrt(sum((c / r) ** 2 for c, r in zip(own, self.radii, strict=True)))
@@ -103,7 +103,7 @@ class Tubes:
     def __len__(self) -> int:
         return len(self.radii)
 
-    def distance(self, n: int, x: Array, y: Array, z: Array) -> Array:
+    def distance(self, n: int, x: Array, y: Array, z: Array | float) -> Array:
         """Signed distance to piece n."""
         ax, ay, az = self.start[n]
         ux, uy, uz = self.end[n] - self.start[n]

@@ -10,8 +10,6 @@ _LATTICE = 40
 # Mean over phase of the sum of squared cubic B-spline weights: the integral of B3 squared.
 _MEAN_SQUARED_WEIGHT = 151.0 / 315.0
 
-FloatArray = npt.NDArray[np.float32]
-
 
 class NoiseField:
     """A periodic Gaussian random field over space, with zero mean and unit variance.
@@ -30,7 +28,7 @@ class NoiseField:
         lattice = rng.standard_normal((_LATTICE,) * 3, dtype=np.float32)
         self._lattice = lattice / np.float32(_MEAN_SQUARED_WEIGHT**1.5)
 
-    def plane(self, x: ArrayLike, y: ArrayLike, z: float) -> FloatArray:
+    def plane(self, x: ArrayLike, y: ArrayLike, z: float) -> npt.NDArray[np.float32]:
         """The field on an axial plane.
 
         Args:
@@ -44,7 +42,7 @@ class NoiseField:
         layer = np.tensordot(self._weights([z])[0], self._lattice, axes=1)
         return self._weights(y) @ layer @ self._weights(x).T
 
-    def _weights(self, coordinates: ArrayLike) -> FloatArray:
+    def _weights(self, coordinates: ArrayLike) -> npt.NDArray[np.float32]:
         """(N, lattice) B-spline weights of each coordinate."""
         u = np.asarray(coordinates, dtype=np.float64) / self.cell_mm
         base = np.floor(u).astype(np.int64)

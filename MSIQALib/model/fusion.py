@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -40,18 +42,22 @@ class MultiScaleFusion(nn.Module):
         self.last_channels = config.last_stage_channels
 
     def forward(
-        self, stages: list[torch.Tensor], last: torch.Tensor
+        self, stages: Sequence[Sequence[torch.Tensor]], last: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Fuse the stages of one batch.
 
         Args:
-            stages: F_1, F_2, ...: (N, C_i, H_i, W_i).
+            stages: For each stage the branches' outputs, (N, C, H, W) each, which make up F_i by
+                concatenation (Eq. 3). Pooled one by one, so that F_i itself need not be built.
             last: The last stage of Swin (of ResNet where there is no Swin): (N, C, H, W).
 
         Returns:
             F_W of shape (N, out_channels, 7, 7) and F_S of the shape of ``last``.
         """
-        pooled = [F.adaptive_avg_pool2d(stage, POOLED_SIZE) for stage in stages]
+        pooled = [
+            torch.cat([F.adaptive_avg_pool2d(branch, POOLED_SIZE) for branch in stage], 1)
+            for stage in stages
+        ]
         if not self.enabled:
             return torch.cat(pooled, 1), last
         attended = [

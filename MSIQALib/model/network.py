@@ -63,11 +63,11 @@ class MSIQA(nn.Module):
             The prediction, on the images' device.
         """
         branches = [branch(image) for branch in (self.resnet, self.swin) if branch is not None]
-        stages = [torch.cat(maps, 1) for maps in zip(*branches, strict=True)]
+        stages = list(zip(*branches, strict=True))
         fw_map, fs_map = self.fusion(stages, branches[-1][-1])
         score, S, W = self.regressor(fw_map, fs_map)
         maps: dict[str, torch.Tensor] = {}
         if features:
-            maps = {f"F{i + 1}": stage for i, stage in enumerate(stages)}
+            maps = {f"F{i + 1}": torch.cat(stage, 1) for i, stage in enumerate(stages)}
             maps |= {"F_W": fw_map, "F_S": fs_map}
         return Prediction(score, S, W, maps)

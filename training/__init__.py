@@ -1,0 +1,1 @@
+"""Trains MS-IQA: the loss, the distortions, the data, the runs."""

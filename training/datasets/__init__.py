@@ -1,0 +1,1 @@
+"""Images to learn from: the labelled set, and clean slices to distort afresh."""

@@ -1,0 +1,89 @@
+"""Clean axial slices of PET/CT volumes: content to distort afresh each time it is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import SimpleITK as sitk  # noqa: N813
+
+from MSIQALib.atomic import atomic_path
+from MSIQALib.errors import InputError
+from training.distortions import Picture
+
+
+@dataclass(frozen=True)
+class CleanSlice:
+    """One undistorted slice, before or after its fusion.
+
+    Attributes:
+        source: The volume or patient it is from.
+        ct: (H, W) int16 in HU, or None where only the fused picture is known.
+        pet: (H, W) float16 SUV on the CT grid, or None likewise.
+        rgb: (H, W, 3) uint8, the fused picture where it is known.
+    """
+
+    source: str
+    ct: npt.NDArray[np.int16] | None = None
+    pet: npt.NDArray[np.float16] | None = None
+    rgb: Picture | None = None
+
+
+def read_volumes(folder: Path, cache: Path | None = None) -> tuple[CleanSlice, ...]:
+    """Read every axial slice of the PET/CT pairs `folder/*/{CT,PET}.nii.gz`.
+
+    Args:
+        folder: Holds one folder for each patient.
+        cache: A folder for arrays that load faster than NIfTI; filled when it is empty.
+
+    Raises:
+        InputError: There is no pair.
+    """
+    pairs = sorted(p for p in folder.glob("*") if (p / "CT.nii.gz").is_file())
+    if not pairs:
+        raise InputError(folder, "there are no PET/CT pairs in it", "Point MSIQA_DATA at real data")
+    slices: list[CleanSlice] = []
+    for pair in pairs:
+        ct, pet = _read_pair(pair, cache)
+        slices += [CleanSlice(pair.name, c, p) for c, p in zip(ct, pet, strict=True)]
+    return tuple(slices)
+
+
+def _read_pair(
+    pair: Path, cache: Path | None
+) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.float16]]:
+    stored = cache / f"{pair.name}.npz" if cache else None
+    if stored and stored.is_file():
+        with np.load(stored) as arrays:
+            return arrays["ct"], arrays["pet"]
+    ct_image = sitk.ReadImage(str(pair / "CT.nii.gz"))
+    pet_image = sitk.ReadImage(str(pair / "PET.nii.gz"), sitk.sitkFloat32)
+    pet_image = sitk.Resample(pet_image, ct_image, sitk.Transform(), sitk.sitkLinear, 0.0)
+    ct = np.clip(sitk.GetArrayFromImage(ct_image), -1024, 3071).astype(np.int16)
+    pet = sitk.GetArrayFromImage(pet_image).astype(np.float16)
+    if stored:
+        with atomic_path(stored) as part, part.open("wb") as out:
+            np.savez(out, ct=ct, pet=pet)
+    return ct, pet
+
+
+def trim_air(rgb: Picture, threshold: int = 12, margin: int = 8) -> Picture:
+    """Cut off the black border of a fused picture, so that it can be placed anywhere."""
+    inside = rgb.max(axis=2) > threshold
+    if not inside.any():
+        return rgb
+    rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
+    top, left = max(rows[0] - margin, 0), max(columns[0] - margin, 0)
+    return rgb[top : rows[-1] + margin + 1, left : columns[-1] + margin + 1]
+
+
+def pristine_slices(pictures: Sequence[tuple[str, Picture]]) -> tuple[CleanSlice, ...]:
+    """Make clean slices of ready-made pictures.
+
+    Args:
+        pictures: Pairs of a patient's name and a pristine (H, W, 3) uint8 picture.
+    """
+    return tuple(CleanSlice(patient, rgb=trim_air(rgb)) for patient, rgb in pictures)

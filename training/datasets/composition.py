@@ -1,0 +1,137 @@
+"""Varied fused pictures from clean slices: window, map, size, place, table, background."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from MSIQALib.imaging.fusion import FusionOptions, fuse_rgb
+from training.datasets.clean_slices import CleanSlice
+from training.distortions import Picture
+
+
+@dataclass(frozen=True)
+class Variety:
+    """How much the content of the pictures varies.
+
+    Attributes:
+        zoom: Smallest and largest magnification of a slice; log-uniform.
+        other_map: Probability of exchanged colour channels.
+        no_pet: Probability of CT alone.
+        table: Probability of a table under the patient.
+        soften: Probability of a slight blur, as smoother reconstructions have.
+        second: Probability of a second slice in the picture.
+    """
+
+    zoom: tuple[float, float] = (0.8, 2.2)
+    other_map: float = 0.05
+    no_pet: float = 0.08
+    table: float = 0.4
+    soften: float = 0.25
+    second: float = 0.2
+
+
+def fuse_randomly(clean: CleanSlice, variety: Variety, rng: np.random.Generator) -> Picture:
+    """Fuse one slice with a random window, PET range and opacity.
+
+    Args:
+        clean: A slice with CT and PET, or a ready-made picture, which comes back as it is.
+        variety: The probabilities.
+        rng: Source of randomness.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    if clean.rgb is not None:
+        return clean.rgb
+    if clean.ct is None:
+        raise ValueError(f"a slice of {clean.source} has neither CT nor a picture")
+    options = FusionOptions(
+        ct_centre=float(rng.normal(40, 20)),
+        ct_width=float(rng.uniform(220, 400)),
+        suv_high=float(np.exp(rng.uniform(np.log(2.5), np.log(12)))),
+        opacity=float(rng.uniform(0.35, 0.65)),
+    )
+    pet = None
+    if clean.pet is not None and rng.random() >= variety.no_pet:
+        pet = clean.pet.astype(np.float32)
+    fused = fuse_rgb(clean.ct.astype(np.float32), pet, options)
+    if rng.random() < variety.other_map:
+        fused = fused[..., rng.permutation(3)]
+    return fused
+
+
+def compose(
+    slices: tuple[CleanSlice, ...], size: int, variety: Variety, rng: np.random.Generator
+) -> Picture:
+    """Put one or two slices on black, as a picture of `size` pixels.
+
+    Args:
+        slices: Where to draw from.
+        size: Height and width of the picture.
+        variety: How much it varies.
+        rng: Source of randomness; the same state gives the same picture.
+
+    Returns:
+        (size, size, 3) uint8, undistorted.
+    """
+    canvas = np.zeros((size, size, 3), np.uint8)
+    if rng.random() < variety.table:
+        _draw_table(canvas, rng)
+    for _ in range(1 + (rng.random() < variety.second)):
+        clean = slices[int(rng.integers(len(slices)))]
+        piece = _orient(fuse_randomly(clean, variety, rng), rng)
+        zoom = float(np.exp(rng.uniform(*np.log(variety.zoom))))
+        if rng.random() < 0.3:
+            zoom = 1.0
+        if zoom != 1.0:
+            how = (cv2.INTER_LINEAR, cv2.INTER_CUBIC)[int(rng.integers(2))]
+            piece = cv2.resize(piece, None, fx=zoom, fy=zoom, interpolation=how)
+        if rng.random() < variety.soften:
+            piece = cv2.GaussianBlur(piece, (0, 0), rng.uniform(0.4, 1.2))
+        _paste(canvas, piece, rng)
+    return canvas
+
+
+def _orient(piece: Picture, rng: np.random.Generator) -> Picture:
+    turn = int(rng.integers(8))
+    if turn & 1:
+        piece = piece[:, ::-1]
+    if turn & 2:
+        piece = piece[::-1]
+    if turn & 4:
+        piece = piece.transpose(1, 0, 2)
+    return np.ascontiguousarray(piece)
+
+
+def _paste(canvas: Picture, piece: Picture, rng: np.random.Generator) -> None:
+    """Place a piece so that at least a third of it, or of the canvas, lies inside."""
+    spans = []
+    for have, want in zip(piece.shape[:2], canvas.shape[:2], strict=True):
+        inside = max(1, int(min(have, want) * rng.uniform(0.5, 1.0)))
+        start = int(rng.integers(inside - have, want - inside + 1))
+        spans.append((max(start, 0), min(start + have, want), max(-start, 0)))
+    (top, bottom, skip_rows), (left, right, skip_columns) = spans
+    canvas[top:bottom, left:right] = piece[
+        skip_rows : skip_rows + bottom - top, skip_columns : skip_columns + right - left
+    ]
+
+
+def _draw_table(canvas: Picture, rng: np.random.Generator) -> None:
+    size = canvas.shape[0]
+    centre = (int(rng.integers(0, size)), int(rng.integers(-size // 2, size)))
+    axes = (int(size * rng.uniform(0.3, 1.2)), int(size * rng.uniform(0.1, 0.8)))
+    for gap in range(0, 2 * int(rng.integers(4, 20)), max(1, int(rng.integers(6, 20)))):
+        cv2.ellipse(
+            canvas,
+            centre,
+            (axes[0] + gap, axes[1] + gap),
+            90.0 * int(rng.integers(4)),
+            0,
+            180,
+            (int(rng.integers(60, 180)),) * 3,
+            int(rng.integers(1, 3)),
+            cv2.LINE_AA,
+        )

@@ -1,0 +1,85 @@
+"""First filters that see noise: zero mean, some of them point detectors of opponent colours.
+
+The distortions are small beside anatomy. A filter whose weights sum to zero is silent in flat
+regions, so that there the noise is all that the first normalisation sees; a point detector on the
+difference of two channels answers to a coloured speck and hardly to grey anatomy.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+
+OPPONENTS = (
+    (1.0, 0.0, 0.0),
+    (0.0, 1.0, 0.0),
+    (0.0, 0.0, 1.0),
+    (1.0, -0.5, -0.5),
+    (-0.5, 1.0, -0.5),
+    (-0.5, -0.5, 1.0),
+    (0.4, 0.4, 0.4),
+)
+"""Mixtures of red, green and blue that the point detectors look at."""
+
+
+def _point(size: int, row: int, column: int, ring: int) -> Tensor:
+    """A (size, size) filter: 1 at a point minus the mean of its neighbours up to `ring` away."""
+    kernel = torch.zeros(size, size)
+    rows = slice(max(row - ring, 0), min(row + ring + 1, size))
+    columns = slice(max(column - ring, 0), min(column + ring + 1, size))
+    kernel[rows, columns] = 1.0
+    kernel[row, column] = 0.0
+    kernel = -kernel / kernel.sum()
+    kernel[row, column] = 1.0
+    return kernel
+
+
+def _zero_mean(weight: Tensor) -> Tensor:
+    return weight - weight.mean(dim=(2, 3), keepdim=True)
+
+
+@torch.no_grad()
+def see_noise_resnet(conv: nn.Conv2d) -> None:
+    """Set a stem of stride 2: points at the four phases of the stride, then zero-mean noise.
+
+    Args:
+        conv: (C, 3, K, K) with odd K; its norm per filter is kept.
+    """
+    size = conv.kernel_size[0]
+    norm = conv.weight.flatten(1).norm(dim=1).mean()
+    conv.weight.copy_(_zero_mean(conv.weight))
+    centre = size // 2
+    places = itertools.product(OPPONENTS, (centre, centre + 1), (centre, centre + 1))
+    for index, (mixture, row, column) in enumerate(places):
+        if index >= conv.out_channels // 2:
+            break
+        point = _point(size, row, column, 1)
+        conv.weight[index] = torch.tensor(mixture)[:, None, None] * point
+    scale = norm / conv.weight.flatten(1).norm(dim=1)
+    conv.weight.mul_(scale[:, None, None, None])
+
+
+@torch.no_grad()
+def see_noise_swin(conv: nn.Conv2d, brightness: float = 0.1) -> None:
+    """Set a patch embedding: opponent points at each place of the patch, then zero-mean noise.
+
+    The LayerNorm after it divides by the size of the whole token. Small random biases make that
+    size a constant where noise is weak, so that the noise's strength is not divided away.
+
+    Args:
+        conv: (C, 3, K, K) with a stride of K.
+        brightness: Weight of the patch's mean, which a few filters keep.
+    """
+    size = conv.kernel_size[0]
+    conv.weight.copy_(_zero_mean(conv.weight))
+    mixtures = (OPPONENTS[3], OPPONENTS[4], OPPONENTS[6])
+    places = list(itertools.product(mixtures, range(size), range(size)))
+    for index, (mixture, row, column) in enumerate(places[: conv.out_channels // 2]):
+        point = _point(size, row, column, 1)
+        conv.weight[index] = torch.tensor(mixture)[:, None, None] * point
+    conv.weight.div_(conv.weight.flatten(1).norm(dim=1)[:, None, None, None])
+    conv.weight[-8:] += brightness * torch.randn(8, 3, 1, 1) / size
+    if conv.bias is not None:
+        conv.bias.normal_(0.0, 0.1)

@@ -1,0 +1,256 @@
+"""Teaches one backbone the distortions' levels, on freshly distorted clean slices.
+
+No radiologist's score and no labelled patient's picture takes part, so that one pre-trained
+backbone serves every fold of a cross-validation.
+
+    python -m training.pretrain --config training/configs/scratch_cpu.yaml --branch resnet
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+from torch import Tensor, nn
+
+from MSIQALib.model.backbones import ResNetStages, SwinStages
+from MSIQALib.model.config import RESNET_CHANNELS, STAGE_COUNT, SWIN_CHANNELS
+from training.config import LevelsPhase, TrainingConfig, read_config
+from training.datasets.clean_slices import CleanSlice, read_volumes
+from training.datasets.composition import Variety
+from training.datasets.distorted import DistortedSlices, Sampling, normalise
+from training.datasets.labelled import data_root
+from training.initial_filters import see_noise_resnet, see_noise_swin
+from training.levels import StageHeads
+from training.run_folder import RunFolder, Timer
+
+logger = logging.getLogger(__name__)
+
+BRANCHES = ("resnet", "swin")
+LOG_EVERY = 25
+WARM_UP = 0.1
+MAX_GRADIENT = 5.0
+WEIGHT_DECAY = 0.02
+
+
+class Branch(nn.Module):
+    """A backbone with a head for each stage.
+
+    Args:
+        name: "resnet" or "swin".
+        pretrained: Start from ImageNet weights instead of filters that see noise.
+    """
+
+    def __init__(self, name: str, *, pretrained: bool) -> None:
+        super().__init__()
+        self.name = name
+        if name == "resnet":
+            self.stages: nn.Module = ResNetStages(stages=STAGE_COUNT, pretrained=pretrained)
+            channels = RESNET_CHANNELS
+        else:
+            self.stages = SwinStages(stages=STAGE_COUNT, pretrained=pretrained)
+            channels = SWIN_CHANNELS
+        if not pretrained:
+            see_noise_resnet(self.stages.conv1) if name == "resnet" else see_noise_swin(
+                self.stages.patch_embed.proj
+            )
+        self.heads = StageHeads(channels)
+        self.to(memory_format=torch.channels_last)
+
+    def parts(self) -> list[list[nn.Parameter]]:
+        """Parameters stage by stage, the stem with the first, each with its head."""
+        if self.name == "resnet":
+            stem = [*self.stages.conv1.parameters(), *self.stages.bn1.parameters()]
+            layers = [self.stages.get_submodule(n) for n in self.stages.stage_names]
+        else:
+            stem = list(self.stages.patch_embed.parameters())
+            layers = list(self.stages.layers)
+        parts = [list(layer.parameters()) for layer in layers]
+        parts[0] = stem + parts[0]
+        return [p + list(h.parameters()) for p, h in zip(parts, self.heads, strict=True)]
+
+    def forward(self, image: Tensor, depth: int) -> list[Tensor]:
+        """Outputs of the first `depth` stages."""
+        if self.name == "resnet":
+            net = self.stages
+            x = net.maxpool(net.act1(net.bn1(net.conv1(image))))
+            outputs = []
+            for name in net.stage_names[:depth]:
+                x = net.get_submodule(name)(x)
+                outputs.append(x)
+            return outputs
+        x = self.stages.patch_embed(image)
+        outputs = []
+        for layer in self.stages.layers[:depth]:
+            x = layer(x)
+            outputs.append(x.permute(0, 3, 1, 2))
+        return outputs
+
+    def set_input_size(self, size: int) -> None:
+        """Make Swin take (size, size) images; its windows stay as they are."""
+        if self.name == "swin":
+            resize_swin(self.stages, size)
+
+
+def resize_swin(swin: nn.Module, size: int) -> None:
+    """Change the input size of a Swin-T and keep its windows of 7 x 7.
+
+    Stages smaller than a window are padded to one. At 224 it is timm's own network again.
+
+    Args:
+        swin: A SwinStages.
+        size: Height and width of the images.
+    """
+    swin.patch_embed.set_input_size(img_size=(size, size))
+    grid = size // swin.patch_embed.patch_size[0]
+    for index, layer in enumerate(swin.layers):
+        # A stage's downsampling comes first, so it is told the size of the stage before.
+        feature = grid if index == 0 else -(-grid // 2 ** (index - 1))
+        own = grid if index == 0 else (feature + 1) // 2
+        layer.set_input_size((feature, feature), (7, 7), always_partition=own < 7)
+
+
+def one_cycle(done: float, warm_up: float = WARM_UP) -> float:
+    """Share of the peak learning rate when `done` of 0..1 of the steps are done."""
+    return min(1.0, (done + 1e-3) / warm_up) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def pretrain(
+    branch: Branch,
+    phases: tuple[LevelsPhase, ...],
+    slices: tuple[CleanSlice, ...],
+    folder: RunFolder,
+    *,
+    seed: int,
+    checkpoint_minutes: float,
+    stop: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Run all phases, from the last checkpoint where there is one.
+
+    Args:
+        branch: The backbone; its weights change.
+        phases: What to do.
+        slices: Clean content.
+        folder: For checkpoints and the log; a checkpoint is also written at the end.
+        seed: Of the pictures.
+        checkpoint_minutes: Between checkpoints.
+        stop: Asked after each step; True stops the run where it can go on later.
+
+    Returns:
+        Whether all phases are done.
+    """
+    state: dict[str, Any] = folder.load(branch.name) or {"phase": 0, "step": 0}
+    if "branch" in state:
+        branch.load_state_dict(state["branch"])
+    timer = Timer(checkpoint_minutes)
+    drawn = 0
+    for number, phase in enumerate(phases):
+        start = state["step"] if number == state["phase"] else 0
+        if number < state["phase"]:
+            drawn += phase.steps * phase.batch
+            continue
+        optimiser = _optimiser(branch, phase, phases[:number])
+        if number == state["phase"] and "optimiser" in state:
+            optimiser.load_state_dict(state["optimiser"])
+        sampling = Sampling(phase.source_size, variety=Variety(zoom=phase.zoom))
+        pictures = DistortedSlices(
+            slices, sampling, seed=seed, length=drawn + phase.steps * phase.batch
+        )
+        branch.set_input_size(sampling.input_size)
+        branch.train()
+        mean_loss = 0.0
+        for step in range(start, phase.steps):
+            loss = _step(branch, optimiser, phase, pictures, drawn, step)
+            mean_loss += loss / LOG_EVERY
+            if (step + 1) % LOG_EVERY == 0:
+                row = {"phase": number, "step": step + 1, "seconds": round(timer.elapsed)}
+                folder.log(branch.name, row | {"loss": round(mean_loss, 5)})
+                mean_loss = 0.0
+            stopping = stop()
+            if stopping or timer.due() or step + 1 == phase.steps:
+                folder.save(
+                    branch.name,
+                    {
+                        "phase": number,
+                        "step": step + 1,
+                        "branch": branch.state_dict(),
+                        "optimiser": optimiser.state_dict(),
+                    },
+                )
+            if stopping:
+                return False
+        drawn += phase.steps * phase.batch
+    return True
+
+
+def _optimiser(
+    branch: Branch, phase: LevelsPhase, earlier: tuple[LevelsPhase, ...]
+) -> torch.optim.Optimizer:
+    trained = max((p.depth for p in earlier), default=0)
+    groups = [
+        {"params": part, "factor": phase.earlier_factor if index < trained else 1.0}
+        for index, part in enumerate(branch.parts()[: phase.depth])
+    ]
+    return torch.optim.AdamW(groups, lr=phase.learning_rate, weight_decay=WEIGHT_DECAY)
+
+
+def _step(
+    branch: Branch,
+    optimiser: torch.optim.Optimizer,
+    phase: LevelsPhase,
+    pictures: DistortedSlices,
+    drawn: int,
+    step: int,
+) -> float:
+    for group in optimiser.param_groups:
+        group["lr"] = phase.learning_rate * group["factor"] * one_cycle(step / phase.steps)
+    first = drawn + step * phase.batch
+    items = [pictures[first + i] for i in range(phase.batch)]
+    images, levels, damage = (torch.stack(column) for column in zip(*items, strict=True))
+    loss = branch.heads.loss(branch(normalise(images), phase.depth), levels, damage)
+    optimiser.zero_grad()
+    loss.backward()
+    used = [p for group in optimiser.param_groups for p in group["params"]]
+    nn.utils.clip_grad_norm_(used, MAX_GRADIENT)
+    optimiser.step()
+    return loss.item()
+
+
+def run_branch(config: TrainingConfig, name: str, folder: RunFolder) -> None:
+    """Pre-train one backbone as a configuration says."""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(config.threads)
+    torch.manual_seed(config.seed)
+    cache = folder.path.parent / config.data.cache if config.data.cache else None
+    slices = read_volumes(data_root() / config.data.volumes, cache)
+    branch = Branch(name, pretrained=config.pretrained)
+    pretrain(
+        branch,
+        getattr(config, name),
+        slices,
+        folder,
+        seed=config.seed,
+        checkpoint_minutes=config.checkpoint_minutes,
+    )
+
+
+def main() -> None:
+    """Pre-train one backbone from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--branch", choices=BRANCHES, required=True)
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of run folders")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    config = read_config(arguments.config)
+    run_branch(config, arguments.branch, RunFolder(arguments.runs / config.name))
+
+
+if __name__ == "__main__":
+    main()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,16 +13,25 @@ from MSIQALib.assessment.device import Device, choose_device
 from MSIQALib.assessment.heatmaps import HeatmapStore
 from MSIQALib.assessment.nrrd import write_heatmap_volume
 from MSIQALib.assessment.record import make_record
-from MSIQALib.assessment.result import DEFAULT_THRESHOLD, StudyResult
+from MSIQALib.assessment.result import DEFAULT_THRESHOLD, SliceResult, StudyResult
 from MSIQALib.assessment.scorer import NetworkScorer
 from MSIQALib.atomic import atomic_path
 from MSIQALib.imaging.fusion import FusionOptions
 from MSIQALib.imaging.reader import read_volume
-from MSIQALib.imaging.slices import FusedStudy, fuse_study
+from MSIQALib.imaging.slices import FusedSlice, FusedStudy, fuse_study
+from MSIQALib.imaging.volume import Geometry
 from MSIQALib.model.checkpoint import load_model
 from MSIQALib.model.shipped import find_weights
 from MSIQALib.report.outputs import write_outputs
-from MSIQALib.report.pictures import HeatmapPicture, ReportPictures, overlay_heatmap
+from MSIQALib.report.pictures import (
+    RGB,
+    HeatmapPicture,
+    ReportPictures,
+    SlicePicture,
+    coronal_overview,
+    coronal_row,
+    overlay_heatmap,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -144,15 +153,16 @@ def assess_files(
     )
     with tempfile.TemporaryDirectory(prefix=".heatmaps-", dir=request.output) as folder:
         heatmaps = HeatmapStore(Path(folder))
+        watched = _Watched(study)
         result = Assessor(NetworkScorer(model, device), batch_size).assess(
-            study,
+            watched,
             threshold=request.threshold,
             record=record,
             heatmaps=heatmaps,
             on_progress=on_event,
             cancelled=cancelled,
         )
-        files = write_outputs(request.output, result, _pictures(study, result, heatmaps))
+        files = write_outputs(request.output, result, _pictures(watched, result, heatmaps))
         volumes: tuple[Path, ...] = ()
         if request.features:
             volumes = write_features(request.output, study, heatmaps)
@@ -185,19 +195,55 @@ def write_features(output: Path, study: FusedStudy, heatmaps: HeatmapStore) -> t
     return tuple(paths)
 
 
-def _pictures(study: FusedStudy, result: StudyResult, heatmaps: HeatmapStore) -> ReportPictures:
-    worst = tuple((row, study[row.index].rgb) for row in result.worst())
-    best = tuple((row, study[row.index].rgb) for row in result.best())
+class _Watched:
+    """A study that keeps one line of each slice that passes, for the report's overview."""
+
+    def __init__(self, study: FusedStudy) -> None:
+        self.study = study
+        self.lines: list[RGB | None] = [None] * len(study)
+
+    @property
+    def geometry(self) -> Geometry:
+        return self.study.geometry
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return self.study.warnings
+
+    def position_mm(self, k: int) -> float:
+        return self.study.position_mm(k)
+
+    def __len__(self) -> int:
+        return len(self.study)
+
+    def __iter__(self) -> Iterator[FusedSlice]:
+        for item in self.study:
+            if item.rgb is not None:
+                self.lines[item.index] = coronal_row(item.rgb)
+            yield item
+
+
+def _pictures(watched: _Watched, result: StudyResult, heatmaps: HeatmapStore) -> ReportPictures:
+    def picture(row: SliceResult) -> SlicePicture:
+        rgb = watched.study[row.index].rgb
+        assert rgb is not None, "a slice with a score has a picture"
+        return SlicePicture(row, rgb)
+
+    worst = tuple(picture(row) for row in result.worst())
     maps: tuple[HeatmapPicture, ...] = ()
     if worst:
         row, rgb = worst[0]
+        shape = (rgb.shape[0], rgb.shape[1])
         maps = tuple(
-            HeatmapPicture(
-                name, overlay_heatmap(rgb, heatmaps.slice_map(name, row.index, rgb.shape[:2]))
-            )
+            HeatmapPicture(name, overlay_heatmap(rgb, heatmaps.slice_map(name, row.index, shape)))
             for name in heatmaps.names
         )
-    return ReportPictures(worst=worst, best=best, heatmaps=maps)
+    return ReportPictures(
+        worst=worst,
+        best=tuple(picture(row) for row in result.best()),
+        heatmaps=maps,
+        overview=coronal_overview(watched.lines),
+    )
 
 
 def _check_writable(output: Path) -> None:

@@ -67,7 +67,7 @@ class NetworkScorer:
         self.device = device
         network = fold_batch_norm(copy.deepcopy(model.network).eval())
         # Channels-last is the layout in which both oneDNN and cuDNN are fastest here.
-        self._network = network.to(device.name, memory_format=torch.channels_last)
+        self._network = network.to(memory_format=torch.channels_last).to(device.name)
 
     def prepare(self, pictures: Sequence[Picture]) -> torch.Tensor:
         """See :class:`Scorer`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import timm
 import torch
 from torch import nn
@@ -22,7 +24,7 @@ class ResNetStages(nn.Module):
 
     def __init__(self, *, stages: int, pretrained: bool) -> None:
         super().__init__()
-        source = timm.create_model(RESNET_NAME, pretrained=pretrained)
+        source: Any = timm.create_model(RESNET_NAME, pretrained=pretrained)
         self.conv1 = source.conv1
         self.bn1 = source.bn1
         self.act1 = source.act1
@@ -59,7 +61,7 @@ class SwinStages(nn.Module):
 
     def __init__(self, *, stages: int, pretrained: bool) -> None:
         super().__init__()
-        source = timm.create_model(SWIN_NAME, pretrained=pretrained)
+        source: Any = timm.create_model(SWIN_NAME, pretrained=pretrained)
         self.patch_embed = source.patch_embed
         self.layers = nn.ModuleList(source.layers[i] for i in range(stages))
 

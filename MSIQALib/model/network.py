@@ -41,9 +41,9 @@ class MSIQA(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        backbone = {"stages": config.stages, "pretrained": config.pretrained}
-        self.resnet = ResNetStages(**backbone) if config.resnet else None
-        self.swin = SwinStages(**backbone) if config.swin else None
+        stages, pretrained = config.stages, config.pretrained
+        self.resnet = ResNetStages(stages=stages, pretrained=pretrained) if config.resnet else None
+        self.swin = SwinStages(stages=stages, pretrained=pretrained) if config.swin else None
         self.fusion = MultiScaleFusion(config)
         self.regressor = ScoreRegressor(
             config,

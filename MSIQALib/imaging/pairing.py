@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from MSIQALib.errors import InputError
@@ -45,11 +47,7 @@ def check_values(volume: Volume, name: str) -> tuple[float, float]:
             bad += int(np.count_nonzero(~np.isfinite(plane)))
         lowest, highest = min(lowest, low), max(highest, high)
     if bad:
-        raise InputError(
-            volume.source,
-            f"{bad} voxels of the {name} are not finite numbers (NaN or infinite)",
-            "Export the series again, or fill these voxels (air is -1000 HU, no uptake is SUV 0)",
-        )
+        raise not_finite(volume.source, bad, name)
     if lowest == highest:
         raise InputError(
             volume.source,
@@ -57,6 +55,15 @@ def check_values(volume: Volume, name: str) -> tuple[float, float]:
             "Check that the right file or series was given",
         )
     return lowest, highest
+
+
+def not_finite(source: Path, count: int, name: str) -> InputError:
+    """The error for voxels that are NaN or infinite."""
+    return InputError(
+        source,
+        f"{count} voxels of the {name} are not finite numbers (NaN or infinite)",
+        "Export the series again, or fill these voxels (air is -1000 HU, no uptake is SUV 0)",
+    )
 
 
 def check_places(

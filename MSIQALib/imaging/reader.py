@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import SimpleITK as sitk  # noqa: N813 - as its manual writes it
+import SimpleITK as sitk
 
 from MSIQALib.errors import InputError
 from MSIQALib.imaging.dicom_reader import read_dicom
 from MSIQALib.imaging.dicom_scan import is_dicom
-from MSIQALib.imaging.pairing import HU_BELOW
+from MSIQALib.imaging.nifti_voxels import count_not_finite
+from MSIQALib.imaging.pairing import HU_BELOW, not_finite
 from MSIQALib.imaging.volume import Geometry, Modality, Unit, Volume
 
 IMAGE_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
@@ -79,10 +80,14 @@ def _read_image(path: Path, modality: Modality | None) -> Volume:
             )
         reader.SetOutputPixelType(sitk.sitkFloat32)
         image = reader.Execute()
-    except RuntimeError as error:
+        # The NIfTI library has turned NaN into 0 by now: look at the file itself.
+        bad = count_not_finite(path) if path.name.lower().endswith((".nii", ".nii.gz")) else 0
+    except (RuntimeError, OSError, EOFError) as error:
         raise InputError(
             path, "the image file is damaged or not what its name says", "Write or copy it again"
         ) from error
+    if bad:
+        raise not_finite(path, bad, "PET" if modality == "PT" else modality or "image")
     array = sitk.GetArrayFromImage(image)
     units: dict[Modality | None, Unit] = {"CT": "HU", "PT": "SUVbw"}
     if modality == "PT":

@@ -104,7 +104,7 @@ class CTScanner:
         hu = gaussian_filter(hu, blur, mode="nearest", truncate=3.0)
         # Photons are lost in the body, so its middle is noisier than the air around.
         density = gaussian_filter((hu > -300).astype(np.float32)[::4, ::4], 6.0)
-        local = np.repeat(np.repeat(0.35 + 0.75 * density, 4, axis=0), 4, axis=1)
+        local = np.repeat(np.repeat(0.25 + 0.75 * density, 4, axis=0), 4, axis=1)
         local = local[: hu.shape[0], : hu.shape[1]]
         noise = self._filtered(rng, self._kernel) * (self._protocol.noise_hu * here.ct_noise)
         if here.ct_streak_hu > 0:

@@ -166,6 +166,7 @@ def _image(
     image.ManufacturerModelName = "Digital phantom"
     image.SoftwareVersions = __version__
     image.InstanceNumber = geometry.size[2] - k  # image 1 is the uppermost
+    image.AcquisitionNumber = 1
     x, y, z = geometry.origin
     z += k * geometry.spacing[2]
     image.ImagePositionPatient = [round(x, 5), round(y, 5), round(z, 5)]

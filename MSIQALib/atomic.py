@@ -33,7 +33,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(prefix=".part-", suffix=target.name, dir=target.parent)
         os.close(handle)
     except OSError as error:
-        raise _output_error(target, error) from error
+        raise output_error(target, error) from error
     part = Path(name)
     try:
         yield part
@@ -44,15 +44,15 @@ def atomic_path(target: Path) -> Iterator[Path]:
         os.umask(umask)
         part.chmod(0o666 & ~umask)
         part.replace(target)
-    except OSError as error:
+    except BaseException as error:
         part.unlink(missing_ok=True)
-        raise _output_error(target, error) from error
-    except BaseException:
-        part.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise output_error(target, error) from error
         raise
 
 
-def _output_error(target: Path, error: OSError) -> OutputError:
+def output_error(target: Path, error: OSError) -> OutputError:
+    """The error for a path that the system will not write, in words for the user."""
     reason = (error.strerror or str(error)).lower()
     return OutputError(
         target,

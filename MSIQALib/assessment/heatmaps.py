@@ -15,6 +15,8 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
+from MSIQALib.atomic import output_error
+
 FloatMap = npt.NDArray[np.float32]
 
 LOW_PERCENTILE = 1.0
@@ -72,13 +74,19 @@ class HeatmapStore:
         Args:
             index: The slice's index.
             heatmaps: (h, w) by name; names and shapes are the same for every slice.
+
+        Raises:
+            OutputError: The folder cannot be written, or the disk is full.
         """
         for name, values in heatmaps.items():
             shape = self._shapes.setdefault(name, (values.shape[0], values.shape[1]))
             if values.shape != shape:
                 raise ValueError(f"{name} is {values.shape}, but was {shape} before")
-            with self._file(name).open("ab") as file:
-                file.write(np.ascontiguousarray(values, dtype=np.float32).tobytes())
+            try:
+                with self._file(name).open("ab") as file:
+                    file.write(np.ascontiguousarray(values, dtype=np.float32).tobytes())
+            except OSError as error:
+                raise output_error(self._folder, error) from error
         self._rows[index] = len(self._rows)
         self._scales.clear()
 

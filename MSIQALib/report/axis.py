@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -56,6 +57,16 @@ class PatientAxis:
         """The slice index, not rounded, of a position."""
         return (position_mm - self.first_mm) / self.step_mm
 
+    def position_ticks(self) -> list[float]:
+        """Round millimetres along the axis; of a single slice, its own position."""
+        if self.count == 1:
+            return [round(self.first_mm, 2)]
+        return nice_steps(self.start_mm, self.end_mm)
+
+    def index_ticks(self) -> list[float]:
+        """Round slice indices along the axis."""
+        return nice_steps(0, max(self.count - 1, 0), whole=True)
+
 
 @dataclass(frozen=True)
 class Stretch(Generic[Kind]):
@@ -107,6 +118,26 @@ def unscored_stretches(result: StudyResult) -> tuple[Stretch[str], ...]:
         for run in runs
         if run.kind is not None
     )
+
+
+def nice_steps(low: float, high: float, *, about: int = 12, whole: bool = False) -> list[float]:
+    """Multiples of 1, 2 or 5 times a power of ten from ``low`` to ``high``, about so many.
+
+    Args:
+        low: First value that may be in the list.
+        high: Last value that may be in the list.
+        about: The list has at most so many entries, or one more.
+        whole: Whole numbers only.
+    """
+    raw = (high - low) / about
+    if raw <= 0:
+        return [low]
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * (1 - 1e-9))
+    if whole:
+        step = max(round(step), 1)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [at * step for at in range(first, last + 1)]
 
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:

@@ -6,14 +6,19 @@ millimetres between the outer faces of the first and last slice, y linear in the
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from MSIQALib.assessment.result import StudyResult
+from MSIQALib.assessment.result import SliceResult, StudyResult
 from MSIQALib.likert import SCORE_RANGE
-from MSIQALib.report.axis import PatientAxis, scored_stretches, spread, unscored_stretches
+from MSIQALib.report.axis import (
+    PatientAxis,
+    scored_stretches,
+    spread,
+    unscored_stretches,
+)
 from MSIQALib.report.colours import likert_bands, likert_tints
-from MSIQALib.report.wording import count, number, slice_words
+from MSIQALib.report.wording import count, number, reason_words, slice_words
 
 WIDTH = 1120.0
 LEFT, RIGHT = 52.0, 1032.0
@@ -25,7 +30,7 @@ PATTERNS = 6
 """Number of hatchings in the template; they repeat where there are more reasons."""
 
 _LABEL_GAP = 46.0
-_DOTS_UP_TO = 150
+_DENSE_OVER = 600
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,11 @@ class Legend:
 
 @dataclass(frozen=True)
 class Chart:
-    """Everything that the template draws."""
+    """Everything that the template draws.
+
+    ``lines`` and ``areas`` hold the points of a polyline or polygon for each run of assessed
+    slices. Where it is ``dense``, a thinner line keeps neighbouring slices apart.
+    """
 
     bands: tuple[Band, ...]
     score_ticks: tuple[Tick, ...]
@@ -100,7 +109,8 @@ class Chart:
     lines: tuple[str, ...]
     areas: tuple[str, ...]
     dots: tuple[Dot, ...]
-    show_dots: bool
+    lone: tuple[Dot, ...]
+    dense: bool
     marks: tuple[Mark, ...]
     threshold_y: float
     threshold: str
@@ -114,6 +124,7 @@ def build_chart(result: StudyResult) -> Chart:
     """
     axis = PatientAxis.of(result)
     gaps, legend = _gaps(result, axis)
+    runs = scored_stretches(result)
     return Chart(
         bands=tuple(
             Band(word, tint, score_y(high), score_y(low) - score_y(high))
@@ -124,19 +135,20 @@ def build_chart(result: StudyResult) -> Chart:
             for score in range(int(SCORE_RANGE[0]), int(SCORE_RANGE[1]) + 1)
         ),
         position_ticks=tuple(
-            Tick(position_x(axis, value), number(value, _decimals(axis)))
-            for value in nice_steps(axis.start_mm, axis.end_mm)
+            Tick(position_x(axis, value), f"{number(value, 6).rstrip('0').rstrip('.')}")
+            for value in axis.position_ticks()
         ),
         index_ticks=tuple(
             Tick(position_x(axis, axis.position(value)), str(int(value)))
-            for value in nice_steps(0, max(axis.count - 1, 0), whole=True)
+            for value in axis.index_ticks()
         ),
         gaps=gaps,
         legend=legend,
-        lines=tuple(_points(axis, *_curve_of(run.rows)) for run in scored_stretches(result)),
-        areas=tuple(_area(axis, result, run.rows) for run in scored_stretches(result)),
-        dots=_dots(result, axis),
-        show_dots=len(result.slices) <= _DOTS_UP_TO,
+        lines=tuple(_points(axis, *_curve_of(run.rows)) for run in runs),
+        areas=tuple(_area(axis, result, run.rows) for run in runs),
+        dots=_dots(result.slices, axis),
+        lone=_dots([run.rows[0] for run in runs if run.count == 1], axis),
+        dense=len(result.slices) > _DENSE_OVER,
         marks=_marks(result, axis),
         threshold_y=score_y(result.threshold),
         threshold=number(result.threshold, 1),
@@ -155,33 +167,8 @@ def position_x(axis: PatientAxis, position_mm: float) -> float:
     return LEFT + share * (RIGHT - LEFT)
 
 
-def nice_steps(low: float, high: float, *, about: int = 12, whole: bool = False) -> list[float]:
-    """Multiples of 1, 2 or 5 times a power of ten from ``low`` to ``high``, about so many.
-
-    Args:
-        low: First value that may be in the list.
-        high: Last value that may be in the list.
-        about: The list has at most so many entries, or one more.
-        whole: Whole numbers only.
-    """
-    raw = (high - low) / about
-    if raw <= 0:
-        return [low]
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * (1 - 1e-9))
-    if whole:
-        step = max(round(step), 1)
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [at * step for at in range(first, last + 1)]
-
-
-def _decimals(axis: PatientAxis) -> int:
-    ticks = nice_steps(axis.start_mm, axis.end_mm)
-    return 0 if all(abs(value - round(value)) < 1e-6 for value in ticks) else 1
-
-
-def _curve_of(rows: tuple) -> tuple[list[float], list[float]]:
-    return [row.position_mm for row in rows], [row.score for row in rows]
+def _curve_of(rows: Sequence[SliceResult]) -> tuple[list[float], list[float]]:
+    return [row.position_mm for row in rows], [row.score for row in rows if row.score is not None]
 
 
 def _points(axis: PatientAxis, positions: list[float], scores: list[float]) -> str:
@@ -191,7 +178,7 @@ def _points(axis: PatientAxis, positions: list[float], scores: list[float]) -> s
     )
 
 
-def _area(axis: PatientAxis, result: StudyResult, rows: tuple) -> str:
+def _area(axis: PatientAxis, result: StudyResult, rows: Sequence[SliceResult]) -> str:
     """The polygon between the curve and the threshold; the template clips what is above it."""
     positions, scores = _curve_of(rows)
     ends = [positions[-1], positions[0]], [result.threshold] * 2
@@ -209,18 +196,20 @@ def _gaps(result: StudyResult, axis: PatientAxis) -> tuple[tuple[Gap, ...], tupl
         left, right = position_x(axis, run.start_mm), position_x(axis, run.end_mm)
         first, last = run.rows[0].index, run.rows[-1].index
         span = f"Slice {first}" if first == last else f"Slices {first} to {last}"
-        gaps.append(Gap(left, right - left, pattern_of[run.kind], f"{span}: {run.kind}"))
+        gaps.append(
+            Gap(left, right - left, pattern_of[run.kind], f"{span}: {reason_words(run.kind)}")
+        )
     return tuple(gaps), tuple(
-        Legend(pattern_of[reason], f"{reason} ({count(total, 'slice')})")
+        Legend(pattern_of[reason], f"{reason_words(reason)} ({count(total, 'slice')})")
         for reason, total in totals.items()
     )
 
 
-def _dots(result: StudyResult, axis: PatientAxis) -> tuple[Dot, ...]:
+def _dots(rows: Sequence[SliceResult], axis: PatientAxis) -> tuple[Dot, ...]:
     width = axis.step_mm / (axis.end_mm - axis.start_mm) * (RIGHT - LEFT)
     return tuple(
         Dot(x, score_y(row.score), x - width / 2, width, slice_words(row), row.index)
-        for row in result.slices
+        for row in rows
         if row.score is not None
         for x in (position_x(axis, row.position_mm),)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import ConnectionPatch, Patch
-from matplotlib.ticker import MaxNLocator
 
-from MSIQALib.assessment.result import NOT_REACHED, StudyResult
+from MSIQALib.assessment.result import StudyResult
 from MSIQALib.atomic import atomic_path
 from MSIQALib.likert import SCORE_RANGE
 from MSIQALib.report.axis import PatientAxis, scored_stretches, spread, unscored_stretches
@@ -25,7 +25,14 @@ from MSIQALib.report.colours import (
     likert_bands,
     likert_tints,
 )
-from MSIQALib.report.wording import DISCLAIMER, count, number, partial_sentence, percent
+from MSIQALib.report.wording import (
+    DISCLAIMER,
+    count,
+    number,
+    partial_sentence,
+    percent,
+    reason_words,
+)
 from MSIQALib.version import __version__
 
 SIZE_INCHES = (11.0, 5.6)
@@ -35,10 +42,10 @@ HATCHES = ("////", "\\\\\\\\", "xxxx", "....", "----", "||||")
 """One for each reason why slices were not assessed; they repeat where there are more reasons."""
 
 _DOTS_UP_TO = 150
-_REASON_CHARACTERS = 70
 _LEGEND_CHARACTERS = 165  # that go beside each other
 _FONT = "DejaVu Sans"  # comes with matplotlib, so that the picture is the same everywhere
 _GAP = "#8a95a1"
+_VEIL = "#ffffffd8"
 
 
 def quality_curve(result: StudyResult, *, title: str = "PET/CT image quality") -> Figure:
@@ -60,7 +67,7 @@ def quality_curve(result: StudyResult, *, title: str = "PET/CT image quality") -
     figure = Figure(figsize=SIZE_INCHES, dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
     grid = figure.add_gridspec(
-        2, 1, height_ratios=(10, 1), hspace=0, left=0.06, right=0.92, top=0.765, bottom=0.165
+        2, 1, height_ratios=(10, 1), hspace=0, left=0.06, right=0.92, top=0.75, bottom=0.165
     )
     plot = figure.add_subplot(grid[0])
     lane = figure.add_subplot(grid[1], sharex=plot)
@@ -101,7 +108,7 @@ def _frame(plot: Axes, lane: Axes, axis: PatientAxis) -> None:
     plot.tick_params(axis="x", bottom=False, labelbottom=False)
     lane.set_yticks([])
     lane.set_ylim(0, 1)
-    lane.xaxis.set_major_locator(MaxNLocator(nbins=12, steps=[1, 2, 2.5, 5, 10]))
+    lane.set_xticks(axis.position_ticks())
     lane.set_xlabel(
         "← feet      Position along the patient axis (mm)      head →",
         color=INK,
@@ -109,7 +116,7 @@ def _frame(plot: Axes, lane: Axes, axis: PatientAxis) -> None:
     )
     top = plot.twiny()
     top.set_xlim(axis.index(axis.start_mm), axis.index(axis.end_mm))
-    top.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True, steps=[1, 2, 5, 10]))
+    top.set_xticks(axis.index_ticks())
     top.annotate(
         "Slice",
         (0, 1),
@@ -189,25 +196,28 @@ def _gaps(plot: Axes, result: StudyResult) -> list[Patch]:
     totals: dict[str, int] = {}
     for gap in gaps:
         totals[gap.kind] = totals.get(gap.kind, 0) + gap.count
-    patches = {
-        reason: Patch(
-            facecolor="#ffffffd8",
+    hatch_of = {reason: HATCHES[at % len(HATCHES)] for at, reason in enumerate(totals)}
+    for gap in gaps:
+        plot.axvspan(
+            gap.start_mm,
+            gap.end_mm,
+            facecolor=_VEIL,
             edgecolor=_GAP,
             linewidth=0,
-            hatch=HATCHES[at % len(HATCHES)],
-            label=f"{_reason(reason)} ({count(total, 'slice')})",
+            hatch=hatch_of[gap.kind],
+            zorder=1,
         )
-        for at, (reason, total) in enumerate(totals.items())
-    }
-    for gap in gaps:
-        span = plot.axvspan(gap.start_mm, gap.end_mm, zorder=1)
-        span.update_from(patches[gap.kind])
-    return list(patches.values())
-
-
-def _reason(state: str) -> str:
-    text = state if state == NOT_REACHED else f"not assessed: {state}"
-    return textwrap.shorten(text, _REASON_CHARACTERS, placeholder="…")
+    return [
+        Patch(
+            facecolor=_VEIL,
+            edgecolor=_GAP,
+            linewidth=0,
+            hatch=hatch_of[reason],
+            label=f"{textwrap.shorten(reason_words(reason), 70, placeholder='…')} "
+            f"({count(total, 'slice')})",
+        )
+        for reason, total in totals.items()
+    ]
 
 
 def _worst(plot: Axes, lane: Axes, result: StudyResult, axis: PatientAxis) -> list[Line2D]:
@@ -252,12 +262,11 @@ def _worst(plot: Axes, lane: Axes, result: StudyResult, axis: PatientAxis) -> li
 
 
 def _legend(plot: Axes, entries: list[Line2D | Patch]) -> None:
-    longest = max(len(str(entry.get_label())) for entry in entries)
     plot.legend(
         handles=entries,
         loc="lower left",
         bbox_to_anchor=(0, 1.085),
-        ncols=min(max(_LEGEND_CHARACTERS // (longest + 7), 1), len(entries)),
+        ncols=_columns([len(str(entry.get_label())) for entry in entries]),
         frameon=False,
         prop=_font(8.5),
         labelcolor=INK,
@@ -266,6 +275,17 @@ def _legend(plot: Axes, entries: list[Line2D | Patch]) -> None:
         handlelength=2.2,
         columnspacing=2.2,
     )
+
+
+def _columns(lengths: list[int]) -> int:
+    """The greatest number of legend columns that go beside each other; they fill downwards."""
+    for columns in range(len(lengths), 1, -1):
+        rows, longer = divmod(len(lengths), columns)
+        ends = [at * rows + min(at, longer) for at in range(columns + 1)]
+        widths = (max(lengths[start:end]) + 8 for start, end in itertools.pairwise(ends))
+        if sum(widths) <= _LEGEND_CHARACTERS:
+            return columns
+    return 1
 
 
 def _texts(figure: Figure, plot: Axes, result: StudyResult, title: str) -> None:

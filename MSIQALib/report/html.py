@@ -111,13 +111,16 @@ def record_groups(
 
 
 def _cards(pictures: ReportPictures) -> dict[str, Any]:
-    slices = [rgb for _, rgb in (*pictures.worst, *pictures.best)]
+    shown = {row.index for row, _ in pictures.worst}
+    best = [(row, rgb) for row, rgb in pictures.best if row.index not in shown]
+    slices = [rgb for _, rgb in (*pictures.worst, *best)]
     one_shape = len({rgb.shape for rgb in slices}) == 1
     box = body_box(slices, aspect=ASPECT) if one_shape else None
     at = wording.slice_words(pictures.worst[0][0]).split(":")[0] if pictures.worst else "The slice"
     return {
+        "same_part": box is not None and len(slices) > 1,
         "worst": [_slice_card(row, rgb, box) for row, rgb in pictures.worst],
-        "best": [_slice_card(row, rgb, box) for row, rgb in pictures.best],
+        "best": [_slice_card(row, rgb, box) for row, rgb in best],
         "heatmaps": [
             Card(
                 uri=data_uri(_crop(rgb, box), longest=_LONGEST),
@@ -136,7 +139,7 @@ def _cards(pictures: ReportPictures) -> dict[str, Any]:
 def _slice_card(row: SliceResult, rgb: RGB, box: Box | None) -> Card:
     return Card(
         uri=data_uri(_crop(rgb, box), longest=_LONGEST),
-        alt=f"Fused PET/CT. {wording.slice_words(row)}.",
+        alt=f"{wording.slice_words(row)}. Axial picture as the network sees it.",
         title=f"Slice {row.index}",
         text=wording.millimetres(row.position_mm),
         score="" if row.score is None else wording.number(row.score),
@@ -178,6 +181,11 @@ def _grid(result: StudyResult) -> str:
     if not result.slices:
         return "no slices"
     columns, rows, _ = result.geometry.size
+    if len(result.slices) == 1:
+        return (
+            f"One axial slice of {columns} × {rows} pixels at "
+            f"{wording.millimetres(result.slices[0].position_mm)} along the patient axis"
+        )
     axis = PatientAxis.of(result)
     return (
         f"{wording.count(len(result.slices), 'axial slice')} of {columns} × {rows} pixels, "

@@ -97,6 +97,8 @@ def _parse(fields: Mapping[str, str | None]) -> SliceResult:
         raise ValueError("position_mm is empty")
     score = _number(fields, "score")
     state = (fields["state"] or "").strip()
+    if not state:
+        raise ValueError("state is empty")
     if (score is not None) != (state == ASSESSED):
         raise ValueError(f"state is {state!r}, but the score is {fields['score'] or 'empty'}")
     low, high = SCORE_RANGE

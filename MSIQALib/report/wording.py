@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from MSIQALib.assessment.result import SliceResult, StudyResult
+from MSIQALib.assessment.result import NOT_REACHED, SliceResult, StudyResult
 from MSIQALib.likert import word_of
 from MSIQALib.report.axis import Stretch, stretches
 
@@ -70,8 +70,13 @@ def slice_words(row: SliceResult) -> str:
     """One slice in words: index, position, score with its word or why it has none."""
     where = f"Slice {row.index} at {millimetres(row.position_mm)}"
     if row.score is None:
-        return f"{where}: not assessed, {row.state}"
+        return f"{where}: {reason_words(row.state)}"
     return f"{where}: score {number(row.score)}, {row.word}"
+
+
+def reason_words(state: str) -> str:
+    """Why slices have no score, as a caption."""
+    return state if state == NOT_REACHED else f"not assessed: {state}"
 
 
 def verdict(result: StudyResult) -> str:
@@ -116,5 +121,7 @@ def partial_sentence(result: StudyResult) -> str:
     if not result.partial:
         return ""
     reason = (result.stopped or result.status.value).strip().rstrip(".")
-    covered = count(len(result.assessed), "slice")
-    return f"Partial result: {reason}. All numbers are of the {covered} with a score alone."
+    covered = len(result.assessed)
+    have = "has" if covered == 1 else "have"
+    numbers = f"All numbers here are of the {count(covered, 'slice')} that {have} a score."
+    return f"Partial result: {reason}. {numbers if covered else 'No slice has a score.'}"

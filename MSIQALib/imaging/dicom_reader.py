@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import SimpleITK as sitk  # noqa: N813 - as its manual writes it
+import SimpleITK as sitk
 from pydicom.dataset import Dataset
 
 from MSIQALib.errors import InputError

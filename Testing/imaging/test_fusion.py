@@ -121,6 +121,7 @@ def test_data_set_pictures_lie_on_our_blend(data_root: Path) -> None:
     steps = np.linspace(0, 255, 2000)
     curve = np.stack([np.interp(steps, np.arange(256), half[:, n]) for n in (0, 1)], axis=1)
     options = FusionOptions()
+    nearest, distances = [], []
     for picture in clean_pictures(data_root):
         blocks = picture.reshape(256, 2, 256, 2, 3).mean(axis=(1, 3))  # JPEG's chroma grid
         spread = np.ptp(blocks, axis=2)
@@ -130,9 +131,17 @@ def test_data_set_pictures_lie_on_our_blend(data_root: Path) -> None:
         assert 1.0 <= stretch <= options.max_stretch
         coloured = blocks[spread > 10][::5]
         chroma = (coloured[:, :2] - coloured[:, 2:]) / stretch
-        distance, _ = cKDTree(curve).query(chroma)
+        distance, index = cKDTree(curve).query(chroma)
         assert np.median(distance) < 1.2
         assert np.percentile(distance, 95) < 3.5
+        nearest.append(index)
+        distances.append(distance)
+    # Not only where most pixels are: in each stretch of the curve.
+    at, distance = steps[np.concatenate(nearest)], np.concatenate(distances)
+    for low in range(10, 210, 8):
+        here = (at >= low) & (at < low + 8)
+        assert here.sum() > 20
+        assert np.median(distance[here]) < 2.0
 
 
 def test_fusing_is_quick() -> None:

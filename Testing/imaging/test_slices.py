@@ -34,7 +34,7 @@ def test_slices_come_from_feet_to_head_one_at_a_time() -> None:
 
 
 def test_position_of_a_tilted_slice_is_that_of_its_centre() -> None:
-    tilt = rotation(0, 10)
+    tilt = rotation(0, 6) @ rotation(1, 8)
     ct = make_ct((6, 17, 21), direction=tilt.ravel())
     study = fuse_study(ct, None)
     centre = tilt @ (10 * 2, 8 * 2, 2 * 3)

@@ -186,20 +186,22 @@ class Abdomen:
             canvas.paint(pelvis.distance(x, y, z), URINE, box, 0.85)
 
     def _paint_colon(self, canvas: Canvas, room: Array, patches: Array) -> None:
-        colon = canvas.tubes_distance(self._colon)
-        if colon is None:
+        found = canvas.tubes_distance(self._colon, 2.0)
+        if found is None:
             return
-        colon = np.maximum(colon, room + 1.0)
-        canvas.paint(colon - 2.0, FAT)
-        canvas.paint(colon, GUT_WALL)
-        canvas.paint(colon + 2.6, COLON_CONTENT)
+        colon, box = found
+        colon = np.maximum(colon, room[box] + 1.0)
+        canvas.paint(colon - 2.0, FAT, box)
+        canvas.paint(colon, GUT_WALL, box)
+        canvas.paint(colon + 2.6, COLON_CONTENT, box)
         # Faeces hold small bubbles; larger ones float in front of them.
         inside = np.clip(-colon / 2.0 - 1.5, 0.0, 1.0)
-        canvas.blend(inside * np.clip((canvas.grain - 1.2) * 0.6, 0.0, 0.7), GUT_GAS)
-        gas = canvas.tubes_distance(self._colon_gas)
-        if gas is not None:
-            share = np.clip((patches - 0.35) * 4.0, 0.0, 1.0)
-            canvas.paint(np.maximum(gas, room + 4.0), GUT_GAS, opacity=share)
+        canvas.blend(inside * np.clip((canvas.grain[box] - 1.2) * 0.6, 0.0, 0.7), GUT_GAS, box)
+        found = canvas.tubes_distance(self._colon_gas)
+        if found is not None:
+            gas, box = found
+            share = np.clip((patches[box] - 0.35) * 4.0, 0.0, 1.0)
+            canvas.paint(np.maximum(gas, room[box] + 4.0), GUT_GAS, box, share)
 
 
 def _haustra(colon: Tubes) -> Tubes:

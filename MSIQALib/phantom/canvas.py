@@ -121,22 +121,40 @@ class Canvas:
         *layers: tuple[float, Tissue],
         keep: Array | None = None,
     ) -> None:
-        """Paint tubes; each layer of all pieces before the next layer (see ``ellipsoid``)."""
-        met = self._tubes_met(tubes, max(-layers[0][0], 0.0))
+        """Paint the union of all tubes, outer layers first (see ``ellipsoid``)."""
+        found = self.tubes_distance(tubes, max(-layers[0][0], 0.0))
+        if found is None:
+            return
+        distance, box = found
         for depth, tissue in layers:
-            for distance, box in met:
-                part = distance + depth
-                self.paint(part if keep is None else np.maximum(part, keep[box]), tissue, box)
+            part = distance + depth
+            self.paint(part if keep is None else np.maximum(part, keep[box]), tissue, box)
 
-    def tubes_distance(self, tubes: Tubes) -> Array | None:
-        """(H, W) distance to the nearest of the tubes, 99 mm far from all; None where none is."""
-        met = self._tubes_met(tubes, 4.0)
+    def tubes_distance(self, tubes: Tubes, outside: float = 0.0) -> tuple[Array, Box] | None:
+        """Distance to the nearest of the tubes and the box it was computed in.
+
+        Args:
+            tubes: The tubes.
+            outside: How far from their surface the distance is wanted, in mm; 99 far from all.
+
+        Returns:
+            None where no tube comes near the plane.
+        """
+        met = self._tubes_met(tubes, outside)
         if not met:
             return None
-        nearest = np.full(self.hu.shape, 99.0, dtype=np.float32)
-        for distance, box in met:
-            np.minimum(nearest[box], distance, out=nearest[box])
-        return nearest
+        top = min(box[0].start for _, box in met)
+        left = min(box[1].start for _, box in met)
+        bottom = max(box[0].start + d.shape[0] for d, box in met)
+        right = max(box[1].start + d.shape[1] for d, box in met)
+        nearest = np.full((bottom - top, right - left), 99.0, dtype=np.float32)
+        for distance, (rows, columns) in met:
+            here = nearest[
+                rows.start - top : rows.start - top + distance.shape[0],
+                columns.start - left : columns.start - left + distance.shape[1],
+            ]
+            np.minimum(here, distance, out=here)
+        return nearest, (slice(top, bottom), slice(left, right))
 
     def _tubes_met(self, tubes: Tubes, outside: float) -> list[tuple[Array, Box]]:
         """Distances to all pieces that come near the plane, each in its own box."""
@@ -151,10 +169,12 @@ class Canvas:
         margin = 2.0 + 0.12 * (length + tubes.radii.max(axis=1)) + outside
         near, ranges = tubes.boxes(self.Z[j, i], margin + self.edge)
         # What is much thinner than a pixel would cost time and change nothing.
-        visible = tubes.radii.max(axis=1)[near] > 0.4 * step
+        visible = tubes.radii.max(axis=1)[near] > 0.6 * step
         near, ranges = near[visible], ranges[visible]
         met = []
         for n, (x0, x1, y0, y1) in zip(near, ranges, strict=True):
             box = self.box(x0 - dx[n], x1 - dx[n], y0 - dy[n], y1 - dy[n])
-            met.append((tubes.distance(n, *self.at(box)), box))
+            distance = tubes.distance(n, *self.at(box))
+            if distance.size:
+                met.append((distance, box))
         return met

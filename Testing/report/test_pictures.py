@@ -27,6 +27,14 @@ def test_the_crop_holds_the_body_and_leaves_the_table(body):
     assert box.right == pytest.approx(91, abs=3)
 
 
+def test_a_table_that_touches_the_back_is_left_out_too(body):
+    large = body.repeat(4, axis=0).repeat(4, axis=1)  # rows 80..243, columns 120..363
+    large[320:328] = 0
+    large[244:249] = 180
+    box = body_box([large], margin=0)
+    assert (box.left, box.right) == (pytest.approx(120, abs=12), pytest.approx(364, abs=12))
+
+
 def test_one_crop_holds_the_bodies_of_all_pictures(body):
     box = body_box([body, np.roll(body, 20, axis=1)], margin=0)
     assert box.left == pytest.approx(30, abs=3)

@@ -71,3 +71,9 @@ def test_partial_sentence(make):
         "have a score."
     ).replace("1 slice that have", "1 slice that has")
     assert wording.partial_sentence(make([1.0])) == ""
+
+
+def test_a_score_on_the_threshold_is_not_under_it(make):
+    longest = wording.longest_below(make([1.0, 1.0, 2.0, 1.0]))
+    assert longest is not None
+    assert [row.index for row in longest.rows] == [0, 1]

@@ -24,7 +24,7 @@ HEAT_MAP = "inferno"
 
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, section 2.5.1
 _BODY_LEVEL = 20.0  # of 255: over the noise around the patient, under fat in a soft-tissue window
-_TABLE_RADIUS = 3  # pixels at 512: the opening takes away the table's sheets and loose noise
+_TABLE_RADIUS = 6  # pixels at 512: the opening takes away the table's sheets and loose noise
 
 
 class SlicePicture(NamedTuple):

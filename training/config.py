@@ -37,12 +37,11 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Eq. 10 to 12, and the share of the level targets beside it."""
+    """The weights of Eq. 12 and the steepness of Eq. 11."""
 
     mse_weight: float = 0.5
     ranking_weight: float = 0.5
     alpha: float = 2.0
-    levels_weight: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,10 @@ class FusionConfig:
     """Teaching the fusion the levels, and fitting the regressor, on stored backbone features.
 
     Attributes:
+        statistics: Whole slices on which the batch normalisations are measured anew; 0 leaves
+            this out.
         pictures: Freshly distorted whole slices to store features of; 0 leaves this out.
+        grid: Share of them that has one of the data set's 27 combinations.
         fusion_epochs: Passes of the fusion over them.
         fusion_rate: Its peak learning rate.
         regressor_steps: Optimiser steps of the score regressor.
@@ -86,7 +88,9 @@ class FusionConfig:
         dropout: Of the regressor while it is fitted.
     """
 
+    statistics: int = 320
     pictures: int = 0
+    grid: float = 0.8
     fusion_epochs: int = 4
     fusion_rate: float = 1e-3
     regressor_steps: int = 1500
@@ -108,6 +112,8 @@ class WholeConfig:
         schedule: "constant" (the paper's) or "one-cycle".
         learning_rate: Constant rate, or the peak.
         backbone_factor: Multiplies the backbones' rate.
+        frozen_statistics: Keep the batch normalisations' means and variances.
+        views: Also show the labelled slices distorted anew, turned and shifted.
         fresh: Share of freshly distorted pictures, scored by their combination's mean.
         zoom: Range of the magnification of their content.
     """
@@ -118,6 +124,8 @@ class WholeConfig:
     schedule: Schedule = "one-cycle"
     learning_rate: float = 1e-4
     backbone_factor: float = 1.0
+    frozen_statistics: bool = False
+    views: bool = True
     fresh: float = 0.5
     zoom: tuple[float, float] = (1.5, 3.0)
 
@@ -169,7 +177,7 @@ def read_config(path: Path) -> TrainingConfig:
     try:
         values = yaml.safe_load(path.read_text())
     except (OSError, yaml.YAMLError) as error:
-        raise InputError(path, f"it cannot be read as YAML", "Correct the file") from error
+        raise InputError(path, "it cannot be read as YAML", "Correct the file") from error
     try:
         return typing.cast(TrainingConfig, _build(TrainingConfig, values, ""))
     except ValueError as error:

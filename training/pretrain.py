@@ -2,39 +2,32 @@
 
 No radiologist's score and no labelled patient's picture takes part, so that one pre-trained
 backbone serves every fold of a cross-validation.
-
-    python -m training.pretrain --config training/configs/scratch_cpu.yaml --branch resnet
 """
 
 from __future__ import annotations
 
-import argparse
 import logging
-import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import cv2
 import torch
 from torch import Tensor, nn
 
 from MSIQALib.model.backbones import ResNetStages, SwinStages
 from MSIQALib.model.config import RESNET_CHANNELS, STAGE_COUNT, SWIN_CHANNELS
-from training.config import LevelsPhase, TrainingConfig, read_config
-from training.datasets.clean_slices import CleanSlice, read_volumes
+from training.config import LevelsPhase
+from training.datasets.clean_slices import CleanSlice
 from training.datasets.composition import Variety
 from training.datasets.distorted import DistortedSlices, Sampling, normalise
-from training.datasets.labelled import data_root
 from training.initial_filters import see_noise_resnet, see_noise_swin
 from training.levels import StageHeads
 from training.run_folder import RunFolder, Timer
+from training.schedule import one_cycle
 
 logger = logging.getLogger(__name__)
 
 BRANCHES = ("resnet", "swin")
 LOG_EVERY = 25
-WARM_UP = 0.1
 MAX_GRADIENT = 5.0
 WEIGHT_DECAY = 0.02
 
@@ -114,11 +107,6 @@ def resize_swin(swin: nn.Module, size: int) -> None:
         feature = grid if index == 0 else -(-grid // 2 ** (index - 1))
         own = grid if index == 0 else (feature + 1) // 2
         layer.set_input_size((feature, feature), (7, 7), always_partition=own < 7)
-
-
-def one_cycle(done: float, warm_up: float = WARM_UP) -> float:
-    """Share of the peak learning rate when `done` of 0..1 of the steps are done."""
-    return min(1.0, (done + 1e-3) / warm_up) * 0.5 * (1 + math.cos(math.pi * done))
 
 
 def pretrain(
@@ -220,37 +208,3 @@ def _step(
     nn.utils.clip_grad_norm_(used, MAX_GRADIENT)
     optimiser.step()
     return loss.item()
-
-
-def run_branch(config: TrainingConfig, name: str, folder: RunFolder) -> None:
-    """Pre-train one backbone as a configuration says."""
-    cv2.setNumThreads(1)
-    torch.set_num_threads(config.threads)
-    torch.manual_seed(config.seed)
-    cache = folder.path.parent / config.data.cache if config.data.cache else None
-    slices = read_volumes(data_root() / config.data.volumes, cache)
-    branch = Branch(name, pretrained=config.pretrained)
-    pretrain(
-        branch,
-        getattr(config, name),
-        slices,
-        folder,
-        seed=config.seed,
-        checkpoint_minutes=config.checkpoint_minutes,
-    )
-
-
-def main() -> None:
-    """Pre-train one backbone from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--branch", choices=BRANCHES, required=True)
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of run folders")
-    arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    config = read_config(arguments.config)
-    run_branch(config, arguments.branch, RunFolder(arguments.runs / config.name))
-
-
-if __name__ == "__main__":
-    main()

@@ -30,6 +30,8 @@ BLOCK = 16
 """Pixels of a JPEG unit with chroma 4:2:0; 16 of 512 are exactly 7 of 224."""
 
 LEVEL_TARGETS = 3
+_STRENGTHS = 1
+
 DAMAGE_GRID = 14
 """Rows and columns of the map that says where a picture was damaged, and how much."""
 
@@ -136,12 +138,17 @@ class DistortedSlices(Dataset[tuple[Tensor, Tensor, Tensor]]):
     def __len__(self) -> int:
         return self._length
 
+    def strengths(self, index: int) -> Distortion:
+        """Say what was done to picture number `index`, without making it."""
+        rng = np.random.default_rng([self._seed, index, _STRENGTHS])
+        return draw_distortion(rng, self._sampling.grid)
+
     def draw(self, index: int) -> tuple[Picture, Distortion, npt.NDArray[np.float32]]:
         """Give picture number `index` as the network sees it, what was done, and the damage."""
         rng = np.random.default_rng([self._seed, index])
         sampling = self._sampling
         clean = compose(self._slices, sampling.source_size, sampling.variety, rng)
-        done = draw_distortion(rng, sampling.grid)
+        done = self.strengths(index)
         specked = add_specks(clean, done.lam, rng)
         noisy = add_gaussian(specked, done.sigma, rng, self._bank)
         damaged = decode_picture(encode_jpeg(noisy, done.quality))

@@ -1,0 +1,164 @@
+"""Pre-trains one backbone and stores its features: what runs once for each of the two.
+
+python -m training.branch_features --config training/configs/scratch_cpu.yaml --branch swin
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+import cv2
+import torch
+
+from training.config import TrainingConfig, read_config
+from training.datasets.clean_slices import CleanSlice, read_volumes
+from training.datasets.composition import Variety
+from training.datasets.distorted import DistortedSlices, Sampling, level_targets
+from training.datasets.labelled import LabelledImage, data_root, read_labelled
+from training.datasets.views import LabelledViews
+from training.distortions import COMBINATIONS
+from training.features import pooled_stages, refresh_statistics
+from training.fit import UNLISTED, StoredFeatures
+from training.pretrain import BRANCHES, Branch, pretrain
+from training.run_folder import RunFolder
+
+logger = logging.getLogger(__name__)
+
+FRESH = "fresh"
+"""Owner of the pictures that belong to no labelled patient."""
+
+STATISTICS_SEED, FRESH_SEED, VIEWS_SEED = 101, 102, 103
+
+
+def fresh_pictures(config: TrainingConfig, slices: tuple[CleanSlice, ...]) -> DistortedSlices:
+    """The freshly distorted whole slices whose features are stored."""
+    sampling = Sampling(grid=config.fusion.grid, variety=Variety(zoom=config.fusion.zoom))
+    return DistortedSlices(
+        slices, sampling, seed=config.seed + FRESH_SEED, length=config.fusion.pictures
+    )
+
+
+def labelled_views(config: TrainingConfig, images: tuple[LabelledImage, ...]) -> LabelledViews:
+    """The views of the labelled images whose features are stored."""
+    return LabelledViews(images, config.fusion.labelled_views, config.seed + VIEWS_SEED)
+
+
+def store_features(config: TrainingConfig, name: str, branch: Branch, folder: RunFolder) -> None:
+    """Measure the normalisations on whole slices, then store 7 x 7 averages of every picture."""
+    if folder.checkpoint(f"{name}-features").is_file():
+        return
+    slices = read_slices(config, folder)
+    images = read_labelled(data_root() / config.data.labelled)
+    branch.set_input_size(224)
+    branch.eval()
+    whole = Sampling(variety=Variety(zoom=config.fusion.zoom))
+    statistics = DistortedSlices(slices, whole, seed=config.seed + STATISTICS_SEED, length=10**6)
+    refresh_statistics(branch.stages, lambda i: statistics[i][0], config.fusion.statistics)
+    fresh, views = fresh_pictures(config, slices), labelled_views(config, images)
+    logger.info("%s: %d fresh pictures, %d labelled views", name, len(fresh), len(views))
+    state = {
+        "views": pooled_stages(branch.stages, views.__getitem__, len(views)),
+        "fresh": pooled_stages(branch.stages, lambda i: fresh[i][0], len(fresh)),
+        "backbone": branch.stages.state_dict(),
+    }
+    folder.save(f"{name}-features", state)
+
+
+def read_slices(config: TrainingConfig, folder: RunFolder) -> tuple[CleanSlice, ...]:
+    """Read the clean volumes, through the cache where the configuration names one."""
+    cache = folder.path.parent / config.data.cache if config.data.cache else None
+    return read_volumes(data_root() / config.data.volumes, cache)
+
+
+def load_features(
+    config: TrainingConfig, folder: RunFolder
+) -> tuple[StoredFeatures, StoredFeatures, dict[str, dict[str, torch.Tensor]]]:
+    """Join what both branches stored.
+
+    Returns:
+        Features of the labelled views and of the fresh pictures, and the two backbones' states.
+
+    Raises:
+        FileNotFoundError: A branch has not stored its features yet.
+    """
+    stored = {name: folder.load(f"{name}-features") for name in BRANCHES}
+    missing = [name for name, state in stored.items() if state is None]
+    if missing:
+        raise FileNotFoundError(f"{folder.path} lacks the features of {', '.join(missing)}")
+    views = labelled_views(config, read_labelled(data_root() / config.data.labelled))
+    owners = [views.image(i) for i in range(len(views))]
+    fresh = fresh_pictures(config, read_slices(config, folder))
+    done = [fresh.strengths(i) for i in range(len(fresh))]
+    backbones = {name: state["backbone"] for name, state in stored.items() if state}
+    labelled = _joined(
+        stored,
+        "views",
+        torch.tensor([level_targets(i.distortion) for i in owners]),
+        [COMBINATIONS.index(i.distortion) for i in owners],
+        [i.score for i in owners],
+        tuple(i.patient for i in owners),
+    )
+    drawn = _joined(
+        stored,
+        "fresh",
+        torch.tensor([level_targets(d) for d in done]),
+        [COMBINATIONS.index(d) if d in COMBINATIONS else UNLISTED for d in done],
+        [float("nan")] * len(done),
+        (FRESH,) * len(done),
+    )
+    return labelled, drawn, backbones
+
+
+def _joined(
+    stored: dict[str, dict | None],
+    part: str,
+    levels: torch.Tensor,
+    combination: list[int],
+    score: list[float],
+    owner: tuple[str, ...],
+) -> StoredFeatures:
+    resnet, swin = (stored[name][part] for name in BRANCHES)
+    return StoredFeatures(
+        stages=tuple(torch.cat(pair, 1) for pair in zip(resnet, swin, strict=True)),
+        last=swin[-1],
+        levels=levels.float(),
+        combination=torch.tensor(combination),
+        score=torch.tensor(score),
+        owner=owner,
+    )
+
+
+def run_branch(config: TrainingConfig, name: str, folder: RunFolder) -> None:
+    """Pre-train one backbone as a configuration says, and store its features."""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(config.threads)
+    torch.set_flush_denormal(True)
+    torch.manual_seed(config.seed)
+    branch = Branch(name, pretrained=config.pretrained)
+    pretrain(
+        branch,
+        getattr(config, name),
+        read_slices(config, folder),
+        folder,
+        seed=config.seed,
+        checkpoint_minutes=config.checkpoint_minutes,
+    )
+    store_features(config, name, branch, folder)
+
+
+def main() -> None:
+    """Run one branch from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--branch", choices=BRANCHES, required=True)
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of run folders")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    config = read_config(arguments.config)
+    run_branch(config, arguments.branch, RunFolder(arguments.runs / config.name))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""Leaves out one patient after the other and measures on that patient.
+
+    python -m training.crossvalidate --config training/configs/scratch_cpu.yaml
+
+With stored features (`fusion.pictures` in the configuration) the backbones and the fusion are
+shared by all folds: they have learnt from clean volumes and the strengths of what was done to
+them, and have seen neither a picture nor a score of any labelled patient. Each fold fits its own
+regressor, and the mean scores of the 27 combinations come from its training patients alone.
+Otherwise, or with `whole.steps`, each fold trains the whole network in a folder of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from MSIQALib.model.checkpoint import load_model
+from training.branch_features import load_features
+from training.config import TrainingConfig, read_config
+from training.datasets.labelled import data_root, leave_out, patients, read_labelled
+from training.run_folder import RunFolder
+from training.score_fit import ScoreFit, assemble, table
+from training.train import run_branches, train
+from training.whole import score_images
+
+logger = logging.getLogger(__name__)
+
+REPORT = "crossvalidation"
+
+
+def crossvalidate_stored(config: TrainingConfig, folder: RunFolder) -> dict[str, dict[str, float]]:
+    """Fit a regressor for each fold on stored features, and measure it on the one left out."""
+    images = read_labelled(data_root() / config.data.labelled)
+    labelled, fresh, backbones = load_features(config, folder)
+    fit = ScoreFit(config, assemble(config, fresh, backbones, folder), labelled, fresh)
+    results = {}
+    for patient in patients(images):
+        fit.fit(leave_out(images, patient).training)
+        results[patient] = fit.predict(patient)
+    return table(results)
+
+
+def crossvalidate_whole(
+    config: TrainingConfig, config_path: Path, runs: Path
+) -> dict[str, dict[str, float]]:
+    """Train the whole network for each fold, and measure it on the patient left out."""
+    images = read_labelled(data_root() / config.data.labelled)
+    results: dict[str, tuple[Tensor, Tensor]] = {}
+    for patient in patients(images):
+        own = replace(
+            config,
+            name=f"{config.name}-without-{patient}",
+            data=replace(config.data, held_out=(patient,)),
+        )
+        network = load_model(train(own, config_path, runs)).network
+        held_out = leave_out(images, patient).held_out
+        given = torch.tensor([i.score for i in held_out])
+        results[patient] = score_images(network, held_out), given
+    return table(results)
+
+
+def main() -> None:
+    """Cross-validate from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of run folders")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    config = read_config(arguments.config)
+    folder = RunFolder(arguments.runs / config.name)
+    if config.fusion.pictures and not config.whole.steps:
+        run_branches(arguments.config, arguments.runs)
+        rows = crossvalidate_stored(config, folder)
+    else:
+        rows = crossvalidate_whole(config, arguments.config, arguments.runs)
+    folder.save_metrics(REPORT, rows)
+    for name, row in rows.items():
+        logger.info("%s: %s", name, {k: round(v, 4) for k, v in row.items()})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""More views of the labelled slices: the pristine slice distorted again, turned and shifted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from torch import Tensor
+
+from training.datasets.distorted import INPUT_SIZE, shrink, to_tensor
+from training.datasets.labelled import LabelledImage
+from training.distortions import NoiseBank, Picture, distort
+
+MAX_SHIFT = 48
+
+
+class LabelledViews:
+    """Views of labelled images by number; all views of an image have its score.
+
+    View 0 is the image itself. The others are new draws of its distortion on its pristine slice,
+    mirrored, transposed and shifted before: the radiologists would have seen no difference.
+
+    Args:
+        images: Labelled images; the pristine one of each of their slices must be among them.
+        views: How many of each.
+        seed: Another seed, other views.
+    """
+
+    def __init__(self, images: Sequence[LabelledImage], views: int, seed: int) -> None:
+        self.images = tuple(images)
+        self.views = views
+        self._seed = seed
+        self._bank = NoiseBank(seed)
+        self._pristine = {(i.patient, i.slice): i.read() for i in images if i.pristine}
+
+    def __len__(self) -> int:
+        return len(self.images) * self.views
+
+    def image(self, index: int) -> LabelledImage:
+        """Whose view number `index` is."""
+        return self.images[index // self.views]
+
+    def picture(self, index: int) -> Picture:
+        """Give view number `index` as an (S, S, 3) uint8 picture before resizing."""
+        image = self.image(index)
+        if index % self.views == 0:
+            return image.read()
+        rng = np.random.default_rng([self._seed, index])
+        clean = _move(self._pristine[image.patient, image.slice], rng)
+        return distort(clean, image.distortion, rng, self._bank)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return to_tensor(shrink(self.picture(index), INPUT_SIZE))
+
+
+def _move(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Mirror, transpose and shift a square picture on black."""
+    turn = int(rng.integers(8))
+    if turn & 1:
+        picture = picture[:, ::-1]
+    if turn & 2:
+        picture = picture[::-1]
+    if turn & 4:
+        picture = picture.transpose(1, 0, 2)
+    down, right = (int(s) for s in rng.integers(-MAX_SHIFT, MAX_SHIFT + 1, 2))
+    height, width = picture.shape[:2]
+    moved = np.zeros_like(picture, order="C")
+    moved[max(down, 0) : height + min(down, 0), max(right, 0) : width + min(right, 0)] = picture[
+        max(-down, 0) : height - max(down, 0), max(-right, 0) : width - max(right, 0)
+    ]
+    return moved

@@ -1,0 +1,243 @@
+"""Fits the fusion and the score regressor on stored features of frozen backbones."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from MSIQALib.model.network import MSIQA
+from MSIQALib.model.regressor import MAX_LENGTH
+from training.config import FusionConfig
+from training.datasets.distorted import LEVEL_TARGETS
+from training.distortions import COMBINATIONS, Distortion
+from training.levels import level_error
+from training.losses import QualityLoss
+from training.schedule import one_cycle
+
+logger = logging.getLogger(__name__)
+
+BATCH = 16
+UNLISTED = -1
+"""Number of a distortion that is none of the data set's 27."""
+
+TYPICAL_SCORE = 2.5
+WEIGHT_DECAY = 0.02
+
+
+@dataclass(frozen=True)
+class StoredFeatures:
+    """Features and targets of N pictures.
+
+    Attributes:
+        stages: For F_1 to F_4 the (N, C_i, 7, 7) averages, float16.
+        last: Swin's last stage, (N, 768, 7, 7) float16.
+        levels: (N, 3) strengths.
+        combination: (N,) number in COMBINATIONS, or UNLISTED.
+        score: (N,) the radiologists' mean, NaN where there is none.
+        owner: Whose picture each is.
+    """
+
+    stages: tuple[Tensor, ...]
+    last: Tensor
+    levels: Tensor
+    combination: Tensor
+    score: Tensor
+    owner: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.owner)
+
+    def take(self, chosen: Tensor) -> StoredFeatures:
+        """Give the pictures with these numbers."""
+        return StoredFeatures(
+            tuple(s[chosen] for s in self.stages),
+            self.last[chosen],
+            self.levels[chosen],
+            self.combination[chosen],
+            self.score[chosen],
+            tuple(self.owner[i] for i in chosen.tolist()),
+        )
+
+    def of(self, owners: Sequence[str]) -> StoredFeatures:
+        """Give the pictures of these patients."""
+        return self.take(torch.tensor([i for i, o in enumerate(self.owner) if o in owners]).long())
+
+
+def with_mean_scores(
+    features: StoredFeatures, scores: Mapping[Distortion, float]
+) -> StoredFeatures:
+    """Score pictures by the mean of their combination; drop those of none.
+
+    Args:
+        features: Of freshly distorted pictures.
+        scores: Means over the training patients.
+    """
+    listed = features.take(torch.nonzero(features.combination != UNLISTED).flatten())
+    table = torch.tensor([scores[c] for c in COMBINATIONS])
+    return dataclasses.replace(listed, score=table[listed.combination])
+
+
+class FusedVectors(nn.Module):
+    """The fusion of a network, and f_w and f_s as its regressor pools them.
+
+    Args:
+        network: Its fusion is used as it is, not copied.
+    """
+
+    def __init__(self, network: MSIQA) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, stages: Sequence[Tensor], last: Tensor) -> tuple[Tensor, Tensor]:
+        """Give f_w (N, 768) and f_s (N, 768)."""
+        fw_map, fs_map = self.network.fusion(list(stages), last)
+        fw = F.adaptive_max_pool1d(fw_map.amax((2, 3)), MAX_LENGTH)
+        average = self.network.config.fs_pooling == "average"
+        return fw, fs_map.mean((2, 3)) if average else fs_map.amax((2, 3))
+
+
+def teach_fusion(
+    network: MSIQA, features: StoredFeatures, config: FusionConfig, *, seed: int
+) -> list[float]:
+    """Teach the fusion the distortions' levels, through two linear heads that are dropped.
+
+    Args:
+        network: Its fusion changes, nothing else.
+        features: Of freshly distorted pictures; no score takes part.
+        config: Epochs and rate.
+        seed: Of the order and the heads.
+
+    Returns:
+        The mean error of each epoch.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    torch.manual_seed(seed)
+    vectors = FusedVectors(network)
+    heads = nn.ModuleList(
+        nn.Sequential(nn.LayerNorm(MAX_LENGTH), nn.Linear(MAX_LENGTH, LEVEL_TARGETS))
+        for _ in range(2)
+    )
+    parameters = [*network.fusion.parameters(), *heads.parameters()]
+    optimiser = torch.optim.AdamW(parameters, lr=config.fusion_rate, weight_decay=WEIGHT_DECAY)
+    steps = max(1, config.fusion_epochs * (len(features) // BATCH))
+    done, errors = 0, []
+    network.fusion.train()
+    for epoch in range(config.fusion_epochs):
+        order = torch.randperm(len(features), generator=generator)
+        total, count = 0.0, 0
+        for chosen in order.split(BATCH):
+            if len(chosen) < BATCH:
+                continue
+            for group in optimiser.param_groups:
+                group["lr"] = config.fusion_rate * one_cycle(done / steps)
+            stages = [s[chosen].float() for s in features.stages]
+            pair = vectors(stages, features.last[chosen].float())
+            wanted = features.levels[chosen]
+            loss = sum(level_error(h(v), wanted) for h, v in zip(heads, pair, strict=True))
+            optimiser.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(parameters, 5.0)
+            optimiser.step()
+            total, count, done = total + loss.item(), count + 1, done + 1
+        errors.append(total / max(count, 1))
+        logger.info("fusion epoch %d: error %.4f", epoch + 1, errors[-1])
+    network.fusion.eval()
+    return errors
+
+
+def fused(network: MSIQA, features: StoredFeatures) -> tuple[Tensor, Tensor]:
+    """Compute f_w and f_s of all pictures with the fusion as it is."""
+    vectors = FusedVectors(network).eval()
+    pairs = []
+    with torch.inference_mode():
+        for chosen in torch.arange(len(features)).split(64):
+            stages = [s[chosen].float() for s in features.stages]
+            pairs.append(vectors(stages, features.last[chosen].float()))
+    fw, fs = zip(*pairs, strict=True)
+    return torch.cat(fw).clone(), torch.cat(fs).clone()
+
+
+def centre_score(network: MSIQA) -> None:
+    """Let a fresh score branch begin near the middle of the scale, where it has a gradient."""
+    if network.config.regressor:
+        nn.init.constant_(network.regressor.score_branch[-1].bias, 2 * TYPICAL_SCORE)
+        nn.init.zeros_(network.regressor.weight_branch[-1].bias)
+
+
+def branch_scores(network: MSIQA, fw: Tensor, fs: Tensor) -> Tensor:
+    """Score vectors f_w and f_s: the regressor without its pooling (Eq. 7 to 9)."""
+    S = F.leaky_relu(network.regressor.score_branch(fs)).squeeze(1)
+    if network.config.score == "released":
+        return S
+    return S * network.regressor.weight_branch(fw).sigmoid().squeeze(1)
+
+
+@dataclass(frozen=True)
+class ScoredVectors:
+    """f_w and f_s (N, 768) with scores (N,) in Likert units and each picture's weight (N,)."""
+
+    fw: Tensor
+    fs: Tensor
+    score: Tensor
+    weight: Tensor
+
+
+def fit_regressor(
+    network: MSIQA, data: ScoredVectors, config: FusionConfig, loss: QualityLoss, *, seed: int
+) -> None:
+    """Fit the score regressor, from fresh weights, to f_w and f_s.
+
+    The vectors are standardised while the first layers learn, and the standardisation is folded
+    into these layers afterwards.
+
+    Args:
+        network: Its regressor changes, nothing else.
+        data: What to fit; pictures are drawn with probabilities in proportion to their weight.
+        config: Steps, rate, dropout.
+        loss: On scores in Likert units, which become the network's own.
+        seed: Of the weights, the draws and the dropout.
+    """
+    torch.manual_seed(seed)
+    regressor = network.regressor
+    for module in regressor.modules():
+        if isinstance(module, nn.Linear):
+            module.reset_parameters()
+    centre_score(network)
+    drops = [m for m in regressor.modules() if isinstance(m, nn.Dropout)]
+    usual = [d.p for d in drops]
+    for drop in drops:
+        drop.p = config.dropout
+    moments = [(v.mean(0), v.std(0).clamp_min(1e-3)) for v in (data.fw, data.fs)]
+    fw, fs = ((v - m) / s for v, (m, s) in zip((data.fw, data.fs), moments, strict=True))
+    optimiser = torch.optim.AdamW(
+        regressor.parameters(), lr=config.regressor_rate, weight_decay=WEIGHT_DECAY
+    )
+    regressor.train()
+    for step in range(config.regressor_steps):
+        for group in optimiser.param_groups:
+            group["lr"] = config.regressor_rate * one_cycle(step / config.regressor_steps)
+        chosen = torch.multinomial(data.weight, 4 * BATCH, replacement=True)
+        value = loss(branch_scores(network, fw[chosen], fs[chosen]), data.score[chosen])
+        optimiser.zero_grad()
+        value.backward()
+        optimiser.step()
+    regressor.eval()
+    for drop, p in zip(drops, usual, strict=True):
+        drop.p = p
+    for branch, (mean, deviation) in zip(
+        (regressor.weight_branch, regressor.score_branch), moments, strict=True
+    ):
+        _fold_in(branch[0], mean, deviation)
+
+
+@torch.no_grad()
+def _fold_in(linear: nn.Linear, mean: Tensor, deviation: Tensor) -> None:
+    """Make a layer that expects (x - mean) / deviation take x."""
+    linear.weight.div_(deviation)
+    linear.bias.sub_(linear.weight @ mean)

@@ -1,0 +1,149 @@
+"""From stored features to a network that scores: the part that each fold repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor
+
+from MSIQALib.model.config import ModelConfig
+from MSIQALib.model.network import MSIQA
+from training.config import TrainingConfig
+from training.datasets.labelled import LabelledImage, mean_scores
+from training.fit import (
+    ScoredVectors,
+    StoredFeatures,
+    branch_scores,
+    fit_regressor,
+    fused,
+    teach_fusion,
+    with_mean_scores,
+)
+from training.losses import QualityLoss
+from training.metrics import Agreement, agreement
+from training.run_folder import RunFolder
+
+VECTORS = "fusion"
+
+
+def quality_loss(config: TrainingConfig) -> QualityLoss:
+    """The loss that a configuration names."""
+    loss = config.loss
+    return QualityLoss(loss.mse_weight, loss.ranking_weight, loss.alpha)
+
+
+def fresh_network(config: TrainingConfig) -> MSIQA:
+    """A network as the paper has it, with random or ImageNet weights."""
+    torch.manual_seed(config.seed)
+    return MSIQA(ModelConfig(pretrained=config.pretrained, dropout=config.dropout))
+
+
+def assemble(
+    config: TrainingConfig,
+    fresh: StoredFeatures,
+    backbones: Mapping[str, Mapping[str, Tensor]],
+    folder: RunFolder,
+) -> MSIQA:
+    """Put the pre-trained backbones into a network and teach its fusion the levels, once.
+
+    Args:
+        config: The run's.
+        fresh: Features of freshly distorted pictures; no labelled patient is among them.
+        backbones: States of "resnet" and "swin".
+        folder: Keeps the taught fusion.
+
+    Returns:
+        The network, in eval mode, its regressor still random.
+    """
+    network = fresh_network(config).eval()
+    network.resnet.load_state_dict(backbones["resnet"])
+    network.swin.load_state_dict(backbones["swin"])
+    stored = folder.load(VECTORS)
+    if stored is None:
+        errors = teach_fusion(network, fresh, config.fusion, seed=config.seed)
+        folder.save(VECTORS, {"fusion": network.fusion.state_dict(), "errors": errors})
+    else:
+        network.fusion.load_state_dict(stored["fusion"])
+    return network
+
+
+class ScoreFit:
+    """Fits regressors for one set of patients after another on the same vectors.
+
+    Args:
+        config: The run's.
+        network: From `assemble`; its regressor is fitted in place.
+        labelled: Features of the labelled views.
+        fresh: Features of freshly distorted pictures.
+    """
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        network: MSIQA,
+        labelled: StoredFeatures,
+        fresh: StoredFeatures,
+    ) -> None:
+        self._config = config
+        self._network = network
+        self._labelled, self._fresh = labelled, fresh
+        self._labelled_vectors = fused(network, labelled)
+        self._fresh_vectors = fused(network, fresh)
+
+    def fit(self, images: Iterable[LabelledImage]) -> None:
+        """Fit the regressor to the patients of these images, and to nothing of any other.
+
+        Args:
+            images: All labelled images of the training patients; their means score the fresh
+                pictures.
+        """
+        images = tuple(images)
+        names = {image.patient for image in images}
+        rows = torch.tensor([i for i, o in enumerate(self._labelled.owner) if o in names])
+        scored = with_mean_scores(self._fresh, mean_scores(images))
+        grid = torch.nonzero(self._fresh.combination >= 0).flatten()
+        share = self._config.fusion.pseudo_weight if len(grid) else 0.0
+        data = ScoredVectors(
+            fw=torch.cat((self._labelled_vectors[0][rows], self._fresh_vectors[0][grid])),
+            fs=torch.cat((self._labelled_vectors[1][rows], self._fresh_vectors[1][grid])),
+            score=torch.cat((self._labelled.score[rows], scored.score)).float(),
+            weight=torch.cat(
+                (
+                    torch.full((len(rows),), (1 - share) / len(rows)),
+                    torch.full((len(grid),), share / max(len(grid), 1)),
+                )
+            ),
+        )
+        fit_regressor(
+            self._network,
+            data,
+            self._config.fusion,
+            quality_loss(self._config),
+            seed=self._config.seed,
+        )
+
+    @torch.inference_mode()
+    def predict(self, patient: str) -> tuple[Tensor, Tensor]:
+        """Score the images of a patient as they are in the data set.
+
+        Returns:
+            Predicted and given scores.
+        """
+        step = self._config.fusion.labelled_views
+        rows = [i for i, o in enumerate(self._labelled.owner) if o == patient and i % step == 0]
+        fw, fs = (v[rows] for v in self._labelled_vectors)
+        self._network.eval()
+        return branch_scores(self._network, fw, fs).clone(), self._labelled.score[rows]
+
+
+def table(results: Mapping[str, tuple[Tensor, Tensor]]) -> dict[str, dict[str, float]]:
+    """Agreement for each patient and, under "pooled", over all images together.
+
+    Args:
+        results: Predicted and given scores by patient.
+    """
+    rows: dict[str, Agreement] = {k: agreement(p, g) for k, (p, g) in results.items()}
+    predicted, given = (torch.cat(column) for column in zip(*results.values(), strict=True))
+    rows["pooled"] = agreement(predicted, given)
+    return {name: row.to_dict() for name, row in rows.items()}

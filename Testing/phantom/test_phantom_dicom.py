@@ -15,6 +15,7 @@ from pydicom.uid import UID
 
 from MSIQALib.errors import OutputError
 from MSIQALib.phantom import Phantom, build_phantom, make_phantom
+from MSIQALib.phantom.staging import moved_in_at_the_end
 
 EXTENT = {"slices": 6, "extent_mm": (250.0, 274.0)}
 
@@ -262,3 +263,30 @@ def test_a_disk_that_takes_no_more_leaves_nothing(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_bed_positions_follow_each_other_and_share_the_series_start(tmp_path):
+    phantom = make_phantom(tmp_path, slices=3, extent_mm=(0.0, 540.0))
+    images = headers(phantom.pet)
+    assert len({image.SeriesTime for image in images}) == 1
+    times = [str(image.AcquisitionTime) for image in images]
+    assert times == sorted(times)
+    assert len(set(times)) >= 3
+    assert times[0] == images[0].SeriesTime
+    # Bq/ml at the series' start is the same activity at every bed: the bladder, hot, is lowest.
+    peaks = [float((image.pixel_array * float(image.RescaleSlope)).max()) for image in images]
+    assert max(peaks) < 20.0 * 3.5e8 / 70_000.0
+
+
+def test_a_move_that_fails_puts_everything_back(tmp_path):
+    for name in ("CT", "PET"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "old").write_text(name)
+    with (
+        pytest.raises(OutputError),
+        moved_in_at_the_end(tmp_path, ("CT", "PET")) as part,
+    ):
+        (part / "CT").mkdir()  # but no PET, so that the second move fails
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["CT", "PET"]
+    for name in ("CT", "PET"):
+        assert (tmp_path / name / "old").read_text() == name

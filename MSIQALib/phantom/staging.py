@@ -49,22 +49,23 @@ def moved_in_at_the_end(output: Path, names: tuple[str, ...]) -> Iterator[Path]:
         part = Path(tempfile.mkdtemp(prefix=".part-", dir=output))
     except OSError as error:
         raise _output_error(output, error) from error
-    moved: list[str] = []
     aside = part / "before"
+    placed: list[str] = []
+    kept: list[str] = []
     try:
         yield part
         aside.mkdir()
         for name in names:
             if (output / name).exists():
                 (output / name).rename(aside / name)
-            moved.append(name)
+                kept.append(name)
             (part / name).rename(output / name)
+            placed.append(name)
     except BaseException as error:
-        for name in moved:
-            if not (part / name).exists():
-                (output / name).rename(part / name)
-            if (aside / name).exists():
-                (aside / name).rename(output / name)
+        for name in placed:
+            (output / name).rename(part / name)
+        for name in kept:
+            (aside / name).rename(output / name)
         if isinstance(error, OSError):
             raise _output_error(output, error) from error
         raise

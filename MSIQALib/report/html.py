@@ -24,7 +24,8 @@ ASPECT = 4 / 3
 """Width over height of the slices in the report; a torso lies well in it."""
 
 _LONGEST = 640
-_STRIP_HEIGHT = (70.0, 150.0)
+_STRIP_HEIGHT = (70.0, 180.0)
+"""Least and most; an overview that is higher in its own scale is squeezed, and said to be."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,8 @@ def _strip(overview: RGB | None, result: StudyResult) -> dict[str, Any] | None:
     return {
         "uri": data_uri(body),
         "height": min(max(height, least), most),
+        "caption": "Under the axis: coronal overview"
+        + ("" if least <= height <= most else ", its height not to scale"),
         "alt": "Coronal overview of the fused slices, feet at the left, head at the right",
     }
 

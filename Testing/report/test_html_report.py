@@ -184,6 +184,21 @@ def test_gaps_and_their_reasons(study, pictures):
     assert "not assessed: outside the PET (2 slices)" in Page(text).text
 
 
+@pytest.mark.parametrize(("rows", "squeezed"), [(1, False), (40, True)])
+def test_the_overview_lies_under_the_curve_at_the_same_scale(study, rows, squeezed):
+    """Pixels are 4 mm wide and slices 3 mm apart: one row keeps its scale, forty cannot."""
+    overview = np.full((rows, 10, 3), 90, np.uint8)
+    text = render_report(study, ReportPictures(overview=overview))
+    chart = chart_of(text)
+    image = chart.find("image")
+    band = next(rect for rect in chart.iter("rect") if rect.get("class") == "band")
+    assert (image.get("x"), image.get("width")) == (band.get("x"), band.get("width"))
+    assert image.find("title").text.startswith("Coronal overview")
+    expected = rows * 4.0 / 30.0 * float(image.get("width"))
+    assert (float(image.get("height")) == pytest.approx(expected)) is not squeezed
+    assert ("not to scale" in Page(text).text) is squeezed
+
+
 def test_hostile_words_stay_words(study, pictures):
     evil = "<script>alert('1')</script><img src=https://evil.example/x onerror=alert(1)>"
     result = dataclasses.replace(

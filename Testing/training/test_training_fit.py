@@ -1,0 +1,168 @@
+"""Scores fitted on stored features: they fit, they fold, and nothing leaks between patients."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from MSIQALib.model.config import ModelConfig
+from MSIQALib.model.regressor import ScoreRegressor
+from training.config import FusionConfig, TrainingConfig
+from training.datasets.labelled import LabelledImage
+from training.distortions import COMBINATIONS
+from training.fit import (
+    UNLISTED,
+    ScoredVectors,
+    StoredFeatures,
+    branch_scores,
+    fit_regressor,
+    teach_fusion,
+    with_mean_scores,
+)
+from training.losses import QualityLoss
+from training.metrics import agreement
+from training.score_fit import ScoreFit, table
+
+LENGTH = 768
+
+
+class StubFusion(nn.Module):
+    """Passes the first stage on as F_W and the last map as F_S, through a learnable scale."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.full((1, LENGTH, 1, 1), 0.1))
+
+    def forward(self, stages: list[Tensor], last: Tensor) -> tuple[Tensor, Tensor]:
+        return stages[0] * self.scale, last * self.scale
+
+
+class StubNetwork(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.config = ModelConfig(pretrained=False)
+        self.fusion = StubFusion()
+        self.regressor = ScoreRegressor(self.config, fw_channels=LENGTH, fs_channels=LENGTH)
+
+
+def vectors(n: int, seed: int = 0) -> ScoredVectors:
+    generator = torch.Generator().manual_seed(seed)
+    score = torch.rand(n, generator=generator) * 4
+    noise = torch.randn(2, n, LENGTH, generator=generator)
+    carriers = (torch.arange(LENGTH) % 4 == 0).float()
+    fw, fs = (3 * (v + carriers * score[:, None]) + 7 for v in noise)
+    return ScoredVectors(fw, fs, score, torch.ones(n))
+
+
+def test_fit_scores_vectors_it_has_not_seen() -> None:
+    network, data, other = StubNetwork(), vectors(300), vectors(100, seed=5)
+    config = FusionConfig(regressor_steps=150)
+    fit_regressor(network, data, config, QualityLoss(), seed=1)
+    with torch.inference_mode():
+        result = agreement(branch_scores(network, other.fw, other.fs), other.score)
+    assert result.plcc > 0.9
+    assert result.rmse < 0.6
+
+
+def test_fitted_regressor_takes_raw_maps() -> None:
+    """The standardisation is in the weights: the network's own forward gives the same scores."""
+    network, data = StubNetwork(), vectors(64)
+    fit_regressor(network, data, FusionConfig(regressor_steps=20), QualityLoss(), seed=1)
+    with torch.inference_mode():
+        maps = (v[:, :, None, None].expand(-1, -1, 7, 7) for v in (data.fw, data.fs))
+        score, S, W = network.regressor(*maps)
+    assert torch.allclose(score, branch_scores(network, data.fw, data.fs), atol=1e-3)
+    assert torch.allclose(score, S * W)
+
+
+def test_dropout_of_the_network_comes_back() -> None:
+    network = StubNetwork()
+    config = FusionConfig(regressor_steps=2, dropout=0.1)
+    fit_regressor(network, vectors(64), config, QualityLoss(), seed=1)
+    assert {m.p for m in network.modules() if isinstance(m, nn.Dropout)} == {0.5}
+
+
+def stored(owners: str, scores: np.ndarray, seed: int) -> StoredFeatures:
+    generator = torch.Generator().manual_seed(seed)
+    n = len(owners)
+    maps = torch.randn(n, LENGTH, 7, 7, generator=generator)
+    maps += torch.from_numpy(scores).float()[:, None, None, None]
+    return StoredFeatures(
+        stages=(maps.half(),),
+        last=maps.half(),
+        levels=torch.rand(n, 3, generator=generator),
+        combination=torch.arange(n) % len(COMBINATIONS),
+        score=torch.from_numpy(scores).float(),
+        owner=tuple(owners),
+    )
+
+
+@pytest.fixture(scope="module")
+def labelled() -> tuple[StoredFeatures, tuple[LabelledImage, ...]]:
+    owners = "A" * 27 + "B" * 27
+    scores = np.random.default_rng(0).uniform(0, 4, 54)
+    images = tuple(
+        LabelledImage(Path("x"), o, "1", COMBINATIONS[i % 27], float(s))
+        for i, (o, s) in enumerate(zip(owners, scores, strict=True))
+    )
+    return stored(owners, scores, 1), images
+
+
+CONFIG = TrainingConfig(fusion=FusionConfig(regressor_steps=10, labelled_views=1))
+
+
+def predictions(features: StoredFeatures, images: list[LabelledImage], held_out: str) -> Tensor:
+    fresh = stored("F" * 40, np.zeros(40), 2)
+    fit = ScoreFit(CONFIG, StubNetwork(), features, fresh)
+    fit.fit(i for i in images if i.patient != held_out)
+    return fit.predict(held_out)[0]
+
+
+def test_scores_of_the_patient_left_out_change_nothing(labelled) -> None:
+    features, images = labelled
+    ours = torch.tensor([o == "B" for o in features.owner])
+    wrong = replace(features, score=torch.where(ours, 4 - features.score, features.score))
+    lied = [replace(i, score=4 - i.score) if i.patient == "B" else i for i in images]
+    assert torch.equal(predictions(features, images, "B"), predictions(wrong, lied, "B"))
+
+
+def test_scores_of_the_training_patients_do_matter(labelled) -> None:
+    features, images = labelled
+    ours = torch.tensor([o == "A" for o in features.owner])
+    wrong = replace(features, score=torch.where(ours, 4 - features.score, features.score))
+    assert not torch.equal(predictions(features, images, "B"), predictions(wrong, images, "B"))
+
+
+def test_pictures_get_the_mean_of_their_combination_and_others_go() -> None:
+    features = stored("FFFF", np.zeros(4), 3)
+    features = replace(features, combination=torch.tensor([0, UNLISTED, 5, 0]))
+    means = {c: float(i) for i, c in enumerate(COMBINATIONS)}
+    scored = with_mean_scores(features, means)
+    assert scored.score.tolist() == [0.0, 5.0, 0.0]
+    assert torch.equal(scored.last, features.last[[0, 2, 3]])
+
+
+def test_teaching_lowers_the_error_and_leaves_the_regressor() -> None:
+    network = StubNetwork()
+    before = {k: v.clone() for k, v in network.regressor.state_dict().items()}
+    features = stored("F" * 64, np.random.default_rng(1).uniform(0, 4, 64), 4)
+    features = replace(features, levels=features.score[:, None].expand(-1, 3) / 4)
+    errors = teach_fusion(network, features, FusionConfig(fusion_epochs=8), seed=1)
+    assert errors[-1] < 0.7 * errors[0]
+    assert all(torch.equal(before[k], v) for k, v in network.regressor.state_dict().items())
+    assert not torch.equal(network.fusion.scale, StubFusion().scale)
+
+
+def test_table_has_each_patient_and_all_together() -> None:
+    a = torch.tensor([1.0, 2.0, 3.0])
+    rows = table({"A": (a, a), "B": (-a, a)})
+    assert rows["A"]["srocc"] == pytest.approx(1)
+    assert rows["B"]["plcc"] == pytest.approx(-1)
+    assert rows["B"]["rmse"] == pytest.approx(np.sqrt((4 + 16 + 36) / 3))
+    assert rows["pooled"]["n"] == 6

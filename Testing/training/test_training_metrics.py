@@ -49,7 +49,7 @@ def test_first_filters_of_swin_see_a_speck_at_each_place() -> None:
         specked = black.clone()
         specked.view(3, 16)[1, place] = 1.0
         assert (conv(specked) - conv(black)).abs().max() > 0.5
-    assert conv(black).abs().max() < 1.0
+    assert conv(black)[:, :-8].abs().max() < 0.6
 
 
 def test_heads_learn_levels_and_damage_from_a_stage_that_shows_them() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import logging
 from pathlib import Path
+from typing import Any
 
 import cv2
 import torch
@@ -83,15 +84,17 @@ def load_features(
     Raises:
         FileNotFoundError: A branch has not stored its features yet.
     """
-    stored = {name: folder.load(f"{name}-features") for name in BRANCHES}
-    missing = [name for name, state in stored.items() if state is None]
-    if missing:
-        raise FileNotFoundError(f"{folder.path} lacks the features of {', '.join(missing)}")
+    stored: dict[str, dict[str, Any]] = {}
+    for name in BRANCHES:
+        state = folder.load(f"{name}-features")
+        if state is None:
+            raise FileNotFoundError(f"{folder.path} lacks the features of {name}")
+        stored[name] = state
     views = labelled_views(config, read_labelled(data_root() / config.data.labelled))
     owners = [views.image(i) for i in range(len(views))]
     fresh = fresh_pictures(config, read_slices(config, folder))
     done = [fresh.strengths(i) for i in range(len(fresh))]
-    backbones = {name: state["backbone"] for name, state in stored.items() if state}
+    backbones = {name: state["backbone"] for name, state in stored.items()}
     labelled = _joined(
         stored,
         "views",
@@ -112,7 +115,7 @@ def load_features(
 
 
 def _joined(
-    stored: dict[str, dict | None],
+    stored: dict[str, dict[str, Any]],
     part: str,
     levels: torch.Tensor,
     combination: list[int],

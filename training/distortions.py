@@ -142,7 +142,7 @@ def decode_picture(coded: bytes) -> Picture:
     bgr = cv2.imdecode(np.frombuffer(coded, np.uint8), cv2.IMREAD_COLOR)
     if bgr is None:
         raise ValueError("not a picture that OpenCV can decode")
-    return bgr[..., ::-1]
+    return np.asarray(bgr[..., ::-1], np.uint8)
 
 
 def distort_to_jpeg(

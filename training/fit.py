@@ -6,6 +6,7 @@ import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -139,7 +140,8 @@ def teach_fusion(
             stages = [s[chosen].float() for s in features.stages]
             pair = vectors(stages, features.last[chosen].float())
             wanted = features.levels[chosen]
-            loss = sum(level_error(h(v), wanted) for h, v in zip(heads, pair, strict=True))
+            errors_of_both = [level_error(h(v), wanted) for h, v in zip(heads, pair, strict=True)]
+            loss = torch.stack(errors_of_both).sum()
             optimiser.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(parameters, 5.0)
@@ -166,8 +168,9 @@ def fused(network: MSIQA, features: StoredFeatures) -> tuple[Tensor, Tensor]:
 def centre_score(network: MSIQA) -> None:
     """Let a fresh score branch begin near the middle of the scale, where it has a gradient."""
     if network.config.regressor:
-        nn.init.constant_(network.regressor.score_branch[-1].bias, 2 * TYPICAL_SCORE)
-        nn.init.zeros_(network.regressor.weight_branch[-1].bias)
+        regressor: Any = network.regressor
+        nn.init.constant_(regressor.score_branch[-1].bias, 2 * TYPICAL_SCORE)
+        nn.init.zeros_(regressor.weight_branch[-1].bias)
 
 
 def branch_scores(network: MSIQA, fw: Tensor, fs: Tensor) -> Tensor:
@@ -204,7 +207,7 @@ def fit_regressor(
         seed: Of the weights, the draws and the dropout.
     """
     torch.manual_seed(seed)
-    regressor = network.regressor
+    regressor: Any = network.regressor
     for module in regressor.modules():
         if isinstance(module, nn.Linear):
             module.reset_parameters()

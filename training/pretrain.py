@@ -43,17 +43,18 @@ class Branch(nn.Module):
     def __init__(self, name: str, *, pretrained: bool) -> None:
         super().__init__()
         self.name = name
+        # timm's modules have attributes that nn.Module does not know of.
+        self.stages: Any
         if name == "resnet":
-            self.stages: nn.Module = ResNetStages(stages=STAGE_COUNT, pretrained=pretrained)
-            channels = RESNET_CHANNELS
+            self.stages = ResNetStages(stages=STAGE_COUNT, pretrained=pretrained)
+            self.heads = StageHeads(RESNET_CHANNELS)
         else:
             self.stages = SwinStages(stages=STAGE_COUNT, pretrained=pretrained)
-            channels = SWIN_CHANNELS
-        if not pretrained:
-            see_noise_resnet(self.stages.conv1) if name == "resnet" else see_noise_swin(
-                self.stages.patch_embed.proj
-            )
-        self.heads = StageHeads(channels)
+            self.heads = StageHeads(SWIN_CHANNELS)
+        if not pretrained and name == "resnet":
+            see_noise_resnet(self.stages.conv1)
+        elif not pretrained:
+            see_noise_swin(self.stages.patch_embed.proj)
         self.to(memory_format=torch.channels_last)
 
     def parts(self) -> list[list[nn.Parameter]]:
@@ -91,7 +92,7 @@ class Branch(nn.Module):
             resize_swin(self.stages, size)
 
 
-def resize_swin(swin: nn.Module, size: int) -> None:
+def resize_swin(swin: Any, size: int) -> None:
     """Change the input size of a Swin-T and keep its windows of 7 x 7.
 
     Stages smaller than a window are padded to one. At 224 it is timm's own network again.

@@ -57,8 +57,8 @@ def assemble(
         The network, in eval mode, its regressor still random.
     """
     network = fresh_network(config).eval()
-    network.resnet.load_state_dict(backbones["resnet"])
-    network.swin.load_state_dict(backbones["swin"])
+    for name, state in backbones.items():
+        network.get_submodule(name).load_state_dict(state)
     stored = folder.load(VECTORS)
     if stored is None:
         errors = teach_fusion(network, fresh, config.fusion, seed=config.seed)

@@ -134,10 +134,11 @@ def train_whole(
 
 def _groups(network: nn.Module, whole: WholeConfig) -> list[dict]:
     backbone = {id(p) for n, p in network.named_parameters() if n.startswith(("resnet.", "swin."))}
-    parts = {whole.backbone_factor: [], 1.0: []} if backbone else {1.0: []}
+    parts: tuple[list[nn.Parameter], list[nn.Parameter]] = ([], [])
     for parameter in network.parameters():
-        parts[whole.backbone_factor if id(parameter) in backbone else 1.0].append(parameter)
-    return [{"params": part, "factor": factor} for factor, part in parts.items() if part]
+        parts[id(parameter) in backbone].append(parameter)
+    factors = (1.0, whole.backbone_factor)
+    return [{"params": p, "factor": f} for p, f in zip(parts, factors, strict=True) if p]
 
 
 def freeze_statistics(network: nn.Module) -> None:

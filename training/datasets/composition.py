@@ -88,9 +88,11 @@ def compose(
             zoom = 1.0
         if zoom != 1.0:
             how = (cv2.INTER_LINEAR, cv2.INTER_CUBIC)[int(rng.integers(2))]
-            piece = cv2.resize(piece, None, fx=zoom, fy=zoom, interpolation=how)
+            resized = cv2.resize(piece, None, fx=zoom, fy=zoom, interpolation=how)
+            piece = np.asarray(resized, np.uint8)
         if rng.random() < variety.soften:
-            piece = cv2.GaussianBlur(piece, (0, 0), rng.uniform(0.4, 1.2))
+            blurred = cv2.GaussianBlur(piece, (0, 0), rng.uniform(0.4, 1.2))
+            piece = np.asarray(blurred, np.uint8)
         _paste(canvas, piece, rng)
     return canvas
 

@@ -63,7 +63,7 @@ class Sampling:
 
 def shrink(picture: Picture, size: int) -> Picture:
     """Resize as the network's preprocessing does: OpenCV's bicubic, without antialiasing."""
-    return cv2.resize(picture, (size, size), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(cv2.resize(picture, (size, size), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 def to_tensor(picture: Picture) -> Tensor:

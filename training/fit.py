@@ -84,6 +84,18 @@ def with_mean_scores(
     return dataclasses.replace(listed, score=table[listed.combination])
 
 
+def together(first: StoredFeatures, second: StoredFeatures) -> StoredFeatures:
+    """Put the pictures of two sets one after the other."""
+    return StoredFeatures(
+        tuple(torch.cat(pair) for pair in zip(first.stages, second.stages, strict=True)),
+        torch.cat((first.last, second.last)),
+        torch.cat((first.levels, second.levels)),
+        torch.cat((first.combination, second.combination)),
+        torch.cat((first.score, second.score)),
+        first.owner + second.owner,
+    )
+
+
 class FusedVectors(nn.Module):
     """The fusion of a network, and f_w and f_s as its regressor pools them.
 
@@ -244,3 +256,51 @@ def _fold_in(linear: nn.Linear, mean: Tensor, deviation: Tensor) -> None:
     """Make a layer that expects (x - mean) / deviation take x."""
     linear.weight.div_(deviation)
     linear.bias.sub_(linear.weight @ mean)
+
+
+def tune(
+    network: MSIQA,
+    features: StoredFeatures,
+    weight: Tensor,
+    config: FusionConfig,
+    loss: QualityLoss,
+    *,
+    seed: int,
+) -> None:
+    """Train fusion and regressor together on scores, after both have been fitted apart.
+
+    Args:
+        network: Its fusion and regressor change, its backbones do not.
+        features: With a score for each picture, in Likert units.
+        weight: (N,) how often each is drawn, relatively.
+        config: Steps and rate.
+        loss: On scores.
+        seed: Of the draws and the dropout.
+    """
+    torch.manual_seed(seed)
+    vectors = FusedVectors(network)
+    parameters = [*network.fusion.parameters(), *network.regressor.parameters()]
+    optimiser = torch.optim.AdamW(parameters, lr=config.tuning_rate, weight_decay=WEIGHT_DECAY)
+    drops = [m for m in network.regressor.modules() if isinstance(m, nn.Dropout)]
+    usual = [d.p for d in drops]
+    for drop in drops:
+        drop.p = config.dropout
+    network.fusion.train()
+    network.regressor.train()
+    for step in range(config.tuning_steps):
+        for group in optimiser.param_groups:
+            group["lr"] = config.tuning_rate * one_cycle(step / config.tuning_steps)
+        chosen = torch.multinomial(weight, BATCH, replacement=True)
+        stages = [s[chosen].float() for s in features.stages]
+        scores = branch_scores(network, *vectors(stages, features.last[chosen].float()))
+        value = loss(scores, features.score[chosen])
+        optimiser.zero_grad()
+        value.backward()
+        nn.utils.clip_grad_norm_(parameters, 5.0)
+        optimiser.step()
+        if (step + 1) % 20 == 0:
+            logger.info("tuning step %d: loss %.4f", step + 1, value.item())
+    network.fusion.eval()
+    network.regressor.eval()
+    for drop, p in zip(drops, usual, strict=True):
+        drop.p = p

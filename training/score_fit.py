@@ -18,6 +18,8 @@ from training.fit import (
     fit_regressor,
     fused,
     teach_fusion,
+    together,
+    tune,
     with_mean_scores,
 )
 from training.losses import QualityLoss
@@ -88,6 +90,7 @@ class ScoreFit:
         self._config = config
         self._network = network
         self._labelled, self._fresh = labelled, fresh
+        self._taught = {k: v.clone() for k, v in network.fusion.state_dict().items()}
         self._labelled_vectors = fused(network, labelled)
         self._fresh_vectors = fused(network, fresh)
 
@@ -100,28 +103,29 @@ class ScoreFit:
         """
         images = tuple(images)
         names = {image.patient for image in images}
+        config = self._config.fusion
         rows = torch.tensor([i for i, o in enumerate(self._labelled.owner) if o in names])
         scored = with_mean_scores(self._fresh, mean_scores(images))
         grid = torch.nonzero(self._fresh.combination >= 0).flatten()
-        share = self._config.fusion.pseudo_weight if len(grid) else 0.0
+        share = config.pseudo_weight if len(grid) else 0.0
+        weight = torch.cat(
+            (
+                torch.full((len(rows),), (1 - share) / len(rows)),
+                torch.full((len(grid),), share / max(len(grid), 1)),
+            )
+        )
         data = ScoredVectors(
             fw=torch.cat((self._labelled_vectors[0][rows], self._fresh_vectors[0][grid])),
             fs=torch.cat((self._labelled_vectors[1][rows], self._fresh_vectors[1][grid])),
             score=torch.cat((self._labelled.score[rows], scored.score)).float(),
-            weight=torch.cat(
-                (
-                    torch.full((len(rows),), (1 - share) / len(rows)),
-                    torch.full((len(grid),), share / max(len(grid), 1)),
-                )
-            ),
+            weight=weight,
         )
-        fit_regressor(
-            self._network,
-            data,
-            self._config.fusion,
-            quality_loss(self._config),
-            seed=self._config.seed,
-        )
+        loss, seed = quality_loss(self._config), self._config.seed
+        self._network.fusion.load_state_dict(self._taught)
+        fit_regressor(self._network, data, config, loss, seed=seed)
+        if config.tuning_steps:
+            both = together(self._labelled.take(rows), scored)
+            tune(self._network, both, weight, config, loss, seed=seed)
 
     @torch.inference_mode()
     def predict(self, patient: str) -> tuple[Tensor, Tensor]:
@@ -132,9 +136,9 @@ class ScoreFit:
         """
         step = self._config.fusion.labelled_views
         rows = [i for i, o in enumerate(self._labelled.owner) if o == patient and i % step == 0]
-        fw, fs = (v[rows] for v in self._labelled_vectors)
+        own = self._labelled.take(torch.tensor(rows))
         self._network.eval()
-        return branch_scores(self._network, fw, fs).clone(), self._labelled.score[rows]
+        return branch_scores(self._network, *fused(self._network, own)).clone(), own.score
 
 
 def table(results: Mapping[str, tuple[Tensor, Tensor]]) -> dict[str, dict[str, float]]:

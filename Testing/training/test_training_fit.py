@@ -22,6 +22,7 @@ from training.fit import (
     branch_scores,
     fit_regressor,
     teach_fusion,
+    tune,
     with_mean_scores,
 )
 from training.losses import QualityLoss
@@ -114,7 +115,7 @@ def labelled() -> tuple[StoredFeatures, tuple[LabelledImage, ...]]:
     return stored(owners, scores, 1), images
 
 
-CONFIG = TrainingConfig(fusion=FusionConfig(regressor_steps=10, labelled_views=1))
+CONFIG = TrainingConfig(fusion=FusionConfig(regressor_steps=10, tuning_steps=3, labelled_views=1))
 
 
 def predictions(features: StoredFeatures, images: list[LabelledImage], held_out: str) -> Tensor:
@@ -166,3 +167,31 @@ def test_table_has_each_patient_and_all_together() -> None:
     assert rows["B"]["plcc"] == pytest.approx(-1)
     assert rows["B"]["rmse"] == pytest.approx(np.sqrt((4 + 16 + 36) / 3))
     assert rows["pooled"]["n"] == 6
+
+
+def test_each_fold_begins_from_the_same_fusion(labelled) -> None:
+    features, images = labelled
+    fresh = stored("F" * 40, np.zeros(40), 2)
+    fit = ScoreFit(CONFIG, StubNetwork(), features, fresh)
+    fit.fit(i for i in images if i.patient != "A")
+    fit.fit(i for i in images if i.patient != "B")
+    assert torch.equal(fit.predict("B")[0], predictions(features, images, "B"))
+
+
+def test_tuning_moves_fusion_and_regressor_towards_the_scores() -> None:
+    network = StubNetwork()
+    features = stored("F" * 64, np.random.default_rng(1).uniform(0, 4, 64), 4)
+    config = FusionConfig(tuning_steps=60, tuning_rate=3e-3)
+
+    def error() -> float:
+        with torch.inference_mode():
+            pair = (
+                s.mean((2, 3))
+                for s in network.fusion([features.stages[0].float()], features.last.float())
+            )
+            return QualityLoss()(branch_scores(network, *pair), features.score).item()
+
+    before = error()
+    tune(network, features, torch.ones(64), config, QualityLoss(), seed=1)
+    assert error() < 0.5 * before
+    assert not torch.equal(network.fusion.scale, StubFusion().scale)

@@ -38,7 +38,7 @@ def test_convert_takes_every_tensor_over(state, tmp_path, prefix):
     network = loaded.network.state_dict()
     for ours, theirs in {
         "resnet.layer3.5.conv2.weight": "resnet.layer3.5.conv2.weight",
-        "swin.layers.2.blocks.5.attn.qkv.weight": "swin_transformer.model.layers.2.blocks.5.attn.qkv.weight",
+        "swin.layers.3.blocks.0.norm1.bias": "swin_transformer.model.layers.3.blocks.0.norm1.bias",
         "fusion.reduce.0.weight": "conv1.0.weight",
         "fusion.reduce.3.bias": "conv4.bias",
         "fusion.attend.1.adjacency": "AGCA_block2.A2",

@@ -21,9 +21,9 @@ from training.datasets.labelled import LabelledImage, data_root, read_labelled
 from training.datasets.views import LabelledViews
 from training.distortions import COMBINATIONS
 from training.features import pooled_stages, refresh_statistics
-from training.fit import UNLISTED, StoredFeatures
 from training.pretrain import BRANCHES, Branch, pretrain
 from training.run_folder import RunFolder
+from training.stored_features import UNLISTED, StoredFeatures
 
 logger = logging.getLogger(__name__)
 

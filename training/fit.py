@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,84 +15,16 @@ from MSIQALib.model.network import MSIQA
 from MSIQALib.model.regressor import MAX_LENGTH
 from training.config import FusionConfig
 from training.datasets.distorted import LEVEL_TARGETS
-from training.distortions import COMBINATIONS, Distortion
 from training.levels import level_error
 from training.losses import QualityLoss
 from training.schedule import one_cycle
+from training.stored_features import StoredFeatures
 
 logger = logging.getLogger(__name__)
 
 BATCH = 16
-UNLISTED = -1
-"""Number of a distortion that is none of the data set's 27."""
-
 TYPICAL_SCORE = 2.5
 WEIGHT_DECAY = 0.02
-
-
-@dataclass(frozen=True)
-class StoredFeatures:
-    """Features and targets of N pictures.
-
-    Attributes:
-        stages: For F_1 to F_4 the (N, C_i, 7, 7) averages, float16.
-        last: Swin's last stage, (N, 768, 7, 7) float16.
-        levels: (N, 3) strengths.
-        combination: (N,) number in COMBINATIONS, or UNLISTED.
-        score: (N,) the radiologists' mean, NaN where there is none.
-        owner: Whose picture each is.
-    """
-
-    stages: tuple[Tensor, ...]
-    last: Tensor
-    levels: Tensor
-    combination: Tensor
-    score: Tensor
-    owner: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.owner)
-
-    def take(self, chosen: Tensor) -> StoredFeatures:
-        """Give the pictures with these numbers."""
-        return StoredFeatures(
-            tuple(s[chosen] for s in self.stages),
-            self.last[chosen],
-            self.levels[chosen],
-            self.combination[chosen],
-            self.score[chosen],
-            tuple(self.owner[i] for i in chosen.tolist()),
-        )
-
-    def of(self, owners: Sequence[str]) -> StoredFeatures:
-        """Give the pictures of these patients."""
-        return self.take(torch.tensor([i for i, o in enumerate(self.owner) if o in owners]).long())
-
-
-def with_mean_scores(
-    features: StoredFeatures, scores: Mapping[Distortion, float]
-) -> StoredFeatures:
-    """Score pictures by the mean of their combination; drop those of none.
-
-    Args:
-        features: Of freshly distorted pictures.
-        scores: Means over the training patients.
-    """
-    listed = features.take(torch.nonzero(features.combination != UNLISTED).flatten())
-    table = torch.tensor([scores[c] for c in COMBINATIONS])
-    return dataclasses.replace(listed, score=table[listed.combination])
-
-
-def together(first: StoredFeatures, second: StoredFeatures) -> StoredFeatures:
-    """Put the pictures of two sets one after the other."""
-    return StoredFeatures(
-        tuple(torch.cat(pair) for pair in zip(first.stages, second.stages, strict=True)),
-        torch.cat((first.last, second.last)),
-        torch.cat((first.levels, second.levels)),
-        torch.cat((first.combination, second.combination)),
-        torch.cat((first.score, second.score)),
-        first.owner + second.owner,
-    )
 
 
 class FusedVectors(nn.Module):

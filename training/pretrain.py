@@ -153,14 +153,13 @@ def pretrain(
         )
         branch.set_input_size(sampling.input_size)
         branch.train()
-        mean_loss = 0.0
+        losses: list[float] = []
         for step in range(start, phase.steps):
-            loss = _step(branch, optimiser, phase, pictures, drawn, step)
-            mean_loss += loss / LOG_EVERY
+            losses.append(_step(branch, optimiser, phase, pictures, drawn, step))
             if (step + 1) % LOG_EVERY == 0:
                 row = {"phase": number, "step": step + 1, "seconds": round(timer.elapsed)}
-                folder.log(branch.name, row | {"loss": round(mean_loss, 5)})
-                mean_loss = 0.0
+                folder.log(branch.name, row | {"loss": round(sum(losses) / len(losses), 5)})
+                losses.clear()
             stopping = stop()
             if stopping or timer.due() or step + 1 == phase.steps:
                 folder.save(

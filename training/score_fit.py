@@ -13,18 +13,16 @@ from training.config import TrainingConfig
 from training.datasets.labelled import LabelledImage, mean_scores
 from training.fit import (
     ScoredVectors,
-    StoredFeatures,
     branch_scores,
     fit_regressor,
     fused,
     teach_fusion,
-    together,
     tune,
-    with_mean_scores,
 )
 from training.losses import QualityLoss
 from training.metrics import Agreement, agreement
 from training.run_folder import RunFolder
+from training.stored_features import StoredFeatures, together, with_mean_scores
 
 VECTORS = "fusion"
 

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 import torch
 
 from MSIQALib.errors import InputError
-from training.datasets.clean_slices import CleanSlice, read_volumes, trim_air
+from training.datasets.clean_slices import CleanSlice, read_volumes
 from training.datasets.composition import Variety, compose
 from training.datasets.distorted import (
     DistortedSlices,
@@ -107,14 +107,6 @@ def test_volumes_become_slices_and_the_cache_holds_the_same(tmp_path: Path) -> N
 def test_folder_without_volumes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no PET/CT pairs"):
         read_volumes(tmp_path)
-
-
-def test_trimming_keeps_the_body_and_a_margin() -> None:
-    picture = np.zeros((100, 100, 3), np.uint8)
-    picture[40:60, 30:70] = 200
-    trimmed = trim_air(picture, margin=5)
-    assert trimmed.shape == (30, 50, 3)
-    assert (trimmed > 0).sum() == (picture > 0).sum()
 
 
 @pytest.fixture(scope="module")

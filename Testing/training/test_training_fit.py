@@ -16,18 +16,16 @@ from training.config import FusionConfig, TrainingConfig
 from training.datasets.labelled import LabelledImage
 from training.distortions import COMBINATIONS
 from training.fit import (
-    UNLISTED,
     ScoredVectors,
-    StoredFeatures,
     branch_scores,
     fit_regressor,
     teach_fusion,
     tune,
-    with_mean_scores,
 )
 from training.losses import QualityLoss
 from training.metrics import agreement
 from training.score_fit import ScoreFit, table
+from training.stored_features import UNLISTED, StoredFeatures, with_mean_scores
 
 LENGTH = 768
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,24 +11,21 @@ import SimpleITK as sitk
 
 from MSIQALib.atomic import atomic_path
 from MSIQALib.errors import InputError
-from training.distortions import Picture
 
 
 @dataclass(frozen=True)
 class CleanSlice:
-    """One undistorted slice, before or after its fusion.
+    """One undistorted slice.
 
     Attributes:
-        source: The volume or patient it is from.
-        ct: (H, W) int16 in HU, or None where only the fused picture is known.
-        pet: (H, W) float16 SUV on the CT grid, or None likewise.
-        rgb: (H, W, 3) uint8, the fused picture where it is known.
+        source: The volume it is from.
+        ct: (H, W) int16 in HU.
+        pet: (H, W) float16 SUV on the CT grid.
     """
 
     source: str
-    ct: npt.NDArray[np.int16] | None = None
-    pet: npt.NDArray[np.float16] | None = None
-    rgb: Picture | None = None
+    ct: npt.NDArray[np.int16]
+    pet: npt.NDArray[np.float16]
 
 
 def read_volumes(folder: Path, cache: Path | None = None) -> tuple[CleanSlice, ...]:
@@ -68,22 +64,3 @@ def _read_pair(
         with atomic_path(stored) as part, part.open("wb") as out:
             np.savez(out, ct=ct, pet=pet)
     return ct, pet
-
-
-def trim_air(rgb: Picture, threshold: int = 12, margin: int = 8) -> Picture:
-    """Cut off the black border of a fused picture, so that it can be placed anywhere."""
-    inside = rgb.max(axis=2) > threshold
-    if not inside.any():
-        return rgb
-    rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
-    top, left = max(rows[0] - margin, 0), max(columns[0] - margin, 0)
-    return rgb[top : rows[-1] + margin + 1, left : columns[-1] + margin + 1]
-
-
-def pristine_slices(pictures: Sequence[tuple[str, Picture]]) -> tuple[CleanSlice, ...]:
-    """Make clean slices of ready-made pictures.
-
-    Args:
-        pictures: Pairs of a patient's name and a pristine (H, W, 3) uint8 picture.
-    """
-    return tuple(CleanSlice(patient, rgb=trim_air(rgb)) for patient, rgb in pictures)

@@ -37,26 +37,20 @@ def fuse_randomly(clean: CleanSlice, variety: Variety, rng: np.random.Generator)
     """Fuse one slice with a random window, PET range and opacity.
 
     Args:
-        clean: A slice with CT and PET, or a ready-made picture, which comes back as it is.
+        clean: The slice.
         variety: The probabilities.
         rng: Source of randomness.
 
     Returns:
         (H, W, 3) uint8.
     """
-    if clean.rgb is not None:
-        return clean.rgb
-    if clean.ct is None:
-        raise ValueError(f"a slice of {clean.source} has neither CT nor a picture")
     options = FusionOptions(
         ct_centre=float(rng.normal(40, 20)),
         ct_width=float(rng.uniform(220, 400)),
         suv_high=float(np.exp(rng.uniform(np.log(2.5), np.log(12)))),
         opacity=float(rng.uniform(0.35, 0.65)),
     )
-    pet = None
-    if clean.pet is not None and rng.random() >= variety.no_pet:
-        pet = clean.pet.astype(np.float32)
+    pet = clean.pet.astype(np.float32) if rng.random() >= variety.no_pet else None
     fused = fuse_rgb(clean.ct.astype(np.float32), pet, options)
     if rng.random() < variety.other_map:
         fused = fused[..., rng.permutation(3)]

@@ -155,7 +155,7 @@ def fuse_attention(network: MSIQA) -> MSIQA:
     """
     for module in network.modules():
         if isinstance(module, WindowAttention):
-            module.fused_attn = True
+            module.fused_attn = True  # type: ignore[misc]  # Final in timm, for TorchScript
     return network
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import torch
 
+from MSIQALib.model.quantization import dequantise, quantise
 from training.config import TrainingConfig, read_config
 from training.datasets.clean_slices import CleanSlice, read_volumes
 from training.datasets.composition import Variety
@@ -47,11 +48,16 @@ def labelled_views(config: TrainingConfig, images: tuple[LabelledImage, ...]) ->
 
 
 def store_features(config: TrainingConfig, name: str, branch: Branch, folder: RunFolder) -> None:
-    """Measure the normalisations on whole slices, then store 7 x 7 averages of every picture."""
+    """Measure the normalisations on whole slices, then store 7 x 7 averages of every picture.
+
+    The backbone's weights are first rounded to the 8 bits in which they will be shipped, so that
+    what is fitted to the features is fitted to the weights that users get.
+    """
     if folder.checkpoint(f"{name}-features").is_file():
         return
     slices = read_slices(config, folder)
     images = read_labelled(data_root() / config.data.labelled)
+    branch.stages.load_state_dict(dequantise(quantise(branch.stages.state_dict())))
     branch.set_input_size(224)
     branch.eval()
     whole = Sampling(variety=Variety(zoom=config.fusion.zoom))

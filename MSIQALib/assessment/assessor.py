@@ -22,6 +22,7 @@ from MSIQALib.assessment.result import (
     StudyResult,
 )
 from MSIQALib.assessment.scorer import PictureScore, Scorer
+from MSIQALib.errors import InputError
 from MSIQALib.imaging.slices import FusedSlice
 from MSIQALib.imaging.volume import Geometry
 
@@ -179,7 +180,7 @@ class Assessor:
                 raise
             logger.exception("The assessment failed after %d slices", len(rows))
             status = Status.FAILED
-            stopped = f"failed after {len(rows)} of {len(study)} slices: {error}"
+            stopped = f"failed after {len(rows)} of {len(study)} slices: {_cause(error)}"
         if status is Status.COMPLETE and len(rows) < len(study):
             status = Status.CANCELLED
             stopped = f"cancelled after {len(rows)} of {len(study)} slices"
@@ -196,6 +197,15 @@ class Assessor:
             warnings=study.warnings,
             record=record or {},
         )
+
+
+def _cause(error: Exception) -> str:
+    """Why a run failed, without paths: folders are often named after patients."""
+    if isinstance(error, InputError):
+        return error.cause
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return type(error).__name__
 
 
 def _rows(

@@ -49,7 +49,7 @@ class GreyStudy:
         for k in range(len(self)):
             self.asked.append(k)
             if k == self._fails_at:
-                raise OSError("disk gone")
+                raise OSError(5, "disk gone", "/data/Doe^Jane/CT")
             if k in self._outside:
                 yield FusedSlice(k, self.position_mm(k), None, "outside the PET")
             else:

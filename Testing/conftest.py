@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(scope="session")
 def data_root() -> Path:
-    """The folder of real PET/CT ($MSIQA_DATA, by default ../shared/data); skips where it is missing."""
+    """The folder of real PET/CT: $MSIQA_DATA, by default ../shared/data; skips without it."""
     root = Path(os.environ.get("MSIQA_DATA", ROOT.parent / "shared" / "data"))
     if not root.is_dir():
         pytest.skip(f"real data not found at {root} (set MSIQA_DATA)")

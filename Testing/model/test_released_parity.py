@@ -23,7 +23,10 @@ AGCA_CHANNELS = {"F1": 176, "F2": 352, "F3": 704, "F4": 1408}
 
 @pytest.fixture(scope="module")
 def reference(data_root: Path) -> Path:
-    return data_root.parent / "reference"
+    folder = data_root.parent / "reference"
+    if not folder.is_dir():
+        pytest.skip(f"the golden outputs are not at {folder}")
+    return folder
 
 
 @pytest.fixture(scope="module")

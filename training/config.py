@@ -53,6 +53,8 @@ class LevelsPhase:
         steps: Optimiser steps.
         source_size: Pictures of so many pixels before resizing; 512 are whole slices, 256 a
             quarter of the work.
+        grid: Share of pictures with one of the data set's 27 combinations; the others have
+            continuous strengths, also beyond the data set's.
         batch: Pictures a step.
         learning_rate: Peak of a one-cycle schedule.
         earlier_factor: Multiplies the rate of stages that an earlier phase has trained.
@@ -62,6 +64,7 @@ class LevelsPhase:
     depth: int = 4
     steps: int = 1000
     source_size: int = 256
+    grid: float = 0.5
     batch: int = 16
     learning_rate: float = 2e-3
     earlier_factor: float = 1.0
@@ -141,7 +144,8 @@ class TrainingConfig:
     Attributes:
         name: Of the run's folder.
         seed: Of everything random.
-        threads: Of each process; the two backbones are taught in two processes side by side.
+        threads: Of each of the two processes that teach the backbones side by side; the rest is
+            one process with twice as many.
         pretrained: Start from timm's ImageNet weights.
         dropout: Of the regressor when the whole network is trained.
         checkpoint_minutes: Time between checkpoints.

@@ -147,7 +147,7 @@ def pretrain(
         optimiser = _optimiser(branch, phase, phases[:number])
         if number == state["phase"] and "optimiser" in state:
             optimiser.load_state_dict(state["optimiser"])
-        sampling = Sampling(phase.source_size, variety=Variety(zoom=phase.zoom))
+        sampling = Sampling(phase.source_size, phase.grid, Variety(zoom=phase.zoom))
         pictures = DistortedSlices(
             slices, sampling, seed=seed, length=drawn + phase.steps * phase.batch
         )

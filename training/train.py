@@ -71,6 +71,8 @@ def train(config: TrainingConfig, config_path: Path, runs: Path) -> Path:
     """
     start = time.monotonic()
     cv2.setNumThreads(1)
+    torch.set_num_threads(len(BRANCHES) * config.threads)
+    torch.set_flush_denormal(True)
     folder = RunFolder(runs / config.name)
     folder.save_config(config)
     images = read_labelled(data_root() / config.data.labelled)

@@ -1,0 +1,116 @@
+"""Makes the weights that are shipped: 8 bits, and proof that they score as the originals do.
+
+    python -m training.ship runs/scratch_cpu/msiqa.safetensors
+
+Writes Resources/Models/msiqa-petct.safetensors and, beside it, the float32 originals' scores of
+the labelled pictures and of a phantom, which the tests compare with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from MSIQALib.assessment.device import choose_device
+from MSIQALib.assessment.scorer import NetworkScorer, Picture
+from MSIQALib.atomic import atomic_path
+from MSIQALib.imaging.picture import read_picture
+from MSIQALib.imaging.slices import fuse_study
+from MSIQALib.model.checkpoint import load_model, save_model
+from MSIQALib.model.shipped import SHIPPED
+from MSIQALib.phantom import build_phantom
+from training.datasets.labelled import data_root
+
+logger = logging.getLogger(__name__)
+
+LARGEST_SHIFT = 0.02
+"""Likert units by which no picture's score may move."""
+
+PHANTOM_SLICES = 8
+ORIGINAL_SCORES = SHIPPED.with_suffix(".float32-scores.json")
+
+
+def phantom_pictures(slices: int = PHANTOM_SLICES) -> dict[str, Picture]:
+    """Fused slices of a phantom, the same everywhere, by name."""
+    images = build_phantom(slices=slices)
+    study = fuse_study(images.ct, images.pet)
+    return {f"phantom {item.index} of {slices}": item.rgb for item in study if item.rgb is not None}
+
+
+def labelled_pictures() -> dict[str, Picture]:
+    """The labelled pictures by file name."""
+    folder = data_root() / "pet-ct-iqa-ds" / "images"
+    return {path.name: read_picture(path) for path in sorted(folder.glob("*.jpg"))}
+
+
+def score_all(weights: Path, pictures: Mapping[str, Picture]) -> dict[str, float]:
+    """Score pictures with a weights file, as users do."""
+    scorer = NetworkScorer(load_model(weights), choose_device())
+    names, scores = list(pictures), []
+    size = scorer.device.batch_size
+    for first in range(0, len(names), size):
+        batch = scorer.prepare([pictures[name] for name in names[first : first + size]])
+        scores += [row.score for row in scorer.score(batch)]
+    return dict(zip(names, scores, strict=True))
+
+
+def ship(source: Path, target: Path, scores_file: Path, more: Mapping[str, Any]) -> float:
+    """Write the 8-bit weights and the originals' scores.
+
+    Args:
+        source: The float32 weights.
+        target: The weights to ship.
+        scores_file: JSON of the originals' scores by picture.
+        more: Added to the weights' provenance.
+
+    Returns:
+        The largest shift of a score, in Likert units.
+
+    Raises:
+        ValueError: A score moves too far; nothing is written then.
+    """
+    model = load_model(source)
+    pictures = labelled_pictures() | phantom_pictures()
+    original = score_all(source, pictures)
+    trial = target.with_name("trial-" + target.name)
+    info = replace(model.info, quantised=True, provenance={**model.info.provenance, **more})
+    try:
+        save_model(trial, model.network, info)
+        small = score_all(trial, pictures)
+        shift = float(np.max([abs(small[name] - original[name]) for name in pictures]))
+        if shift > LARGEST_SHIFT:
+            raise ValueError(f"A score moves by {shift:.3f} Likert, more than {LARGEST_SHIFT}")
+        trial.replace(target)
+    finally:
+        trial.unlink(missing_ok=True)
+    with atomic_path(scores_file) as part:
+        rounded = {name: round(score, 4) for name, score in original.items()}
+        part.write_text(json.dumps(rounded, indent=0) + "\n", encoding="utf-8")
+    return shift
+
+
+def main() -> None:
+    """Ship from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("source", type=Path)
+    parser.add_argument("--target", type=Path, default=SHIPPED)
+    parser.add_argument("--metrics", type=Path, help="JSON of the cross-validation's agreement")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    more = {}
+    if arguments.metrics:
+        more["cross_validation"] = json.loads(arguments.metrics.read_text(encoding="utf-8"))
+    shift = ship(arguments.source, arguments.target, ORIGINAL_SCORES, more)
+    size = arguments.target.stat().st_size / 2**20
+    logger.info("%s: %.1f MiB, largest shift %.4f Likert", arguments.target, size, shift)
+
+
+if __name__ == "__main__":
+    main()

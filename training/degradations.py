@@ -1,0 +1,222 @@
+"""Realistic losses of quality of a PET/CT, each with its strength in physical terms.
+
+They act on volumes, before fusion, unlike the data set's distortions, which act on pictures: what
+the data set calls Poisson noise is a rare, bright speckle and has nothing to do with counts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import gaussian_filter, gaussian_filter1d, shift, uniform_filter1d
+
+from MSIQALib.imaging.volume import Volume
+
+FloatArray = npt.NDArray[np.float32]
+
+SIGMA_OF_FWHM = 1.0 / math.sqrt(8.0 * math.log(2.0))
+
+PET_NOISE_AT_LIVER = 0.10
+"""Relative noise of a clinical FDG PET in the liver (EANM asks for 10 to 15 % at most)."""
+
+LIVER_SUV = 2.2
+PET_NOISE_FWHM_MM = 6.0
+"""Noise of a reconstructed PET is as smooth as its resolution."""
+
+CT_NOISE_HU = 12.0
+"""Noise of a CT of a PET/CT at full dose, in the middle of the body."""
+
+CT_CUTOFF_PER_MM = 0.42
+"""Where a soft-tissue kernel has fallen to 1/e."""
+
+WATER_PER_MM = 0.019
+"""Linear attenuation of water at about 70 keV."""
+
+STREAK_SHARE = 0.6
+"""Standard deviation of the streaks as a part of that of the noise which starvation adds."""
+
+AIR_HU = -1024.0
+
+
+def reduce_pet_counts(pet: Volume, fraction: float, *, seed: int) -> Volume:
+    """Lower the number of detected counts (shorter bed position, less activity).
+
+    The variance of a reconstructed PET grows with its local activity and with 1 / counts, so the
+    noise that is added has variance v(a) * (1 / fraction - 1), with v fixed by 10 % noise at liver
+    uptake in the original. It is correlated over 6 mm.
+
+    Args:
+        pet: SUVbw.
+        fraction: Counts kept, above 0 and at most 1.
+        seed: Another seed, another noise.
+
+    Returns:
+        The noisier PET, cut at 0 as iterative reconstructions are.
+
+    Raises:
+        ValueError: The fraction is out of range.
+    """
+    if not 0 < fraction <= 1:
+        raise ValueError(f"the fraction of counts must be in 0..1, not {fraction}")
+    variance_per_suv = (PET_NOISE_AT_LIVER * LIVER_SUV) ** 2 / LIVER_SUV
+    activity = gaussian_filter(pet.array, _pixels(pet, PET_NOISE_FWHM_MM)).clip(0)
+    deviation = np.sqrt(activity * (variance_per_suv * (1 / fraction - 1)))
+    noise = _unit_noise(pet, PET_NOISE_FWHM_MM, np.random.default_rng([seed, 0x5054]))
+    return _with(pet, np.maximum(pet.array + deviation * noise, 0))
+
+
+def blur_pet(pet: Volume, fwhm_mm: float) -> Volume:
+    """Lower the PET's resolution by a Gaussian of the given full width at half maximum.
+
+    Widths add in squares: 5 mm become 7.1 mm when blurred by 5 mm.
+
+    Raises:
+        ValueError: The width is negative.
+    """
+    if fwhm_mm < 0:
+        raise ValueError(f"the width must not be negative, but is {fwhm_mm}")
+    return _with(pet, gaussian_filter(pet.array, _pixels(pet, fwhm_mm), mode="nearest"))
+
+
+def reduce_ct_dose(ct: Volume, fraction: float, *, seed: int) -> Volume:
+    """Lower the CT's dose: correlated noise, and streaks along the longest paths.
+
+    Noise variance goes with 1 / dose. The noise has the spectrum of filtered back-projection (a
+    ramp under the kernel's apodisation). In each slice it grows with the attenuation of the widest
+    rows as exp(path / 2), which also gives the left-right streaks at shoulders and hips.
+
+    Args:
+        ct: HU.
+        fraction: Dose kept, above 0 and at most 1.
+        seed: Another seed, another noise.
+
+    Raises:
+        ValueError: The fraction is out of range.
+    """
+    if not 0 < fraction <= 1:
+        raise ValueError(f"the fraction of dose must be in 0..1, not {fraction}")
+    added = CT_NOISE_HU * math.sqrt(1 / fraction - 1)
+    height, width = ct.array.shape[1:]
+    spectrum = _ramp(height, width, ct.geometry.spacing)
+    noisy = np.empty_like(ct.array)
+    for k, plane in enumerate(ct.array):
+        rng = np.random.default_rng([seed, 0x4354, k])
+        white = np.fft.rfft2(rng.standard_normal((height, width)).astype(np.float32))
+        grain = np.fft.irfft2(white * spectrum, (height, width))
+        streaks = np.repeat(rng.standard_normal((height, 1)), width, 1)
+        path = (plane.clip(-1000, 1000) + 1000).sum(1) * (
+            WATER_PER_MM / 1000 * ct.geometry.spacing[0]
+        )
+        # Relative to 250 mm of water, an average abdomen's width: more loses photons.
+        starved = np.exp(np.clip(path - 250 * WATER_PER_MM, -3, 3) / 2)[:, None]
+        body = gaussian_filter((plane > -500).astype(np.float32), 4 / ct.geometry.spacing[0])
+        grown = starved * grain + np.clip(starved - 1, 0, None) * STREAK_SHARE * streaks
+        noisy[k] = plane + added * grown * (0.25 + 0.75 * body)
+    return _with(ct, np.clip(noisy, AIR_HU, 3071))
+
+
+def move(volume: Volume, amplitude_mm: float) -> Volume:
+    """Blur by breathing: the mean over positions of a sinusoid along the patient axis.
+
+    Args:
+        volume: CT or PET, axial.
+        amplitude_mm: From end to end.
+    """
+    step = volume.geometry.spacing[2]
+    offsets = amplitude_mm / 2 * np.cos(np.pi * (np.arange(8) + 0.5) / 8)
+    moved = [shift(volume.array, (mm / step, 0, 0), order=1, mode="nearest") for mm in offsets]
+    return _with(volume, np.mean(moved, axis=0, dtype=np.float32))
+
+
+def thicken(volume: Volume, thickness_mm: float) -> Volume:
+    """Average over thicker slices, on the same grid.
+
+    Args:
+        volume: CT or PET, axial.
+        thickness_mm: Of the new slices; no change where it is below the spacing.
+    """
+    count = round(thickness_mm / volume.geometry.spacing[2])
+    if count <= 1:
+        return volume
+    return _with(volume, uniform_filter1d(volume.array, count, axis=0, mode="nearest"))
+
+
+@dataclass(frozen=True)
+class Degradation:
+    """One way to lose quality, in steps from the original to the worst.
+
+    Attributes:
+        name: What it is.
+        strengths: From none to the worst, in ``unit``.
+        unit: Of the strengths.
+        apply: (CT, PET, strength, seed) to the degraded pair.
+    """
+
+    name: str
+    strengths: tuple[float, ...]
+    unit: str
+    apply: Callable[[Volume, Volume, float, int], tuple[Volume, Volume]]
+
+
+DEGRADATIONS: tuple[Degradation, ...] = (
+    Degradation(
+        "PET counts",
+        (1.0, 0.5, 0.25, 0.1, 0.05, 0.02),
+        "of the counts",
+        lambda ct, pet, f, seed: (ct, reduce_pet_counts(pet, f, seed=seed)),
+    ),
+    Degradation(
+        "PET resolution",
+        (0.0, 4.0, 6.0, 8.0, 12.0, 16.0),
+        "mm FWHM added",
+        lambda ct, pet, mm, _: (ct, blur_pet(pet, mm)),
+    ),
+    Degradation(
+        "CT dose",
+        (1.0, 0.5, 0.25, 0.1, 0.05, 0.02),
+        "of the dose",
+        lambda ct, pet, f, seed: (reduce_ct_dose(ct, f, seed=seed), pet),
+    ),
+    Degradation(
+        "breathing",
+        (0.0, 5.0, 10.0, 15.0, 20.0, 30.0),
+        "mm",
+        lambda ct, pet, mm, _: (move(ct, mm), move(pet, mm)),
+    ),
+)
+
+
+def _with(volume: Volume, array: npt.NDArray[np.floating]) -> Volume:
+    return replace(volume, array=array.astype(np.float32))
+
+
+def _pixels(volume: Volume, fwhm_mm: float) -> tuple[float, ...]:
+    """Standard deviations in voxels along k, j, i."""
+    return tuple(fwhm_mm * SIGMA_OF_FWHM / mm for mm in reversed(volume.geometry.spacing))
+
+
+def _unit_noise(volume: Volume, fwhm_mm: float, rng: np.random.Generator) -> FloatArray:
+    """Gaussian noise of variance 1, correlated over the given width."""
+    noise = rng.standard_normal(volume.array.shape).astype(np.float32)
+    for axis, sigma in enumerate(_pixels(volume, fwhm_mm)):
+        noise = gaussian_filter1d(noise, sigma, axis=axis, mode="wrap")
+    return noise / noise.std()
+
+
+def _ramp(height: int, width: int, spacing: tuple[float, float, float]) -> FloatArray:
+    """Amplitude spectrum of the noise, for unit variance after filtering white noise."""
+    fy = np.fft.fftfreq(height, spacing[1])[:, None]
+    fx = np.fft.rfftfreq(width, spacing[0])[None, :]
+    f = np.hypot(fx, fy)
+    spectrum = np.sqrt(f) * np.exp(-((f / CT_CUTOFF_PER_MM) ** 2))
+    # Each column of the half spectrum but the first and the Nyquist one stands for two.
+    twice = np.full(spectrum.shape[1], 2.0)
+    twice[0] = 1.0
+    if width % 2 == 0:
+        twice[-1] = 1.0
+    variance = (spectrum**2 * twice).sum() / (height * width)
+    return (spectrum / math.sqrt(variance)).astype(np.float32)

@@ -1,0 +1,122 @@
+"""Colours of the scene: cividis for scores, inferno for heatmaps, the report's inks for the chart.
+
+The maps are kept as a few of their colours, with straight lines between: 3D Slicer brings no
+matplotlib, and a scene must open without anything to install. They agree with matplotlib's to
+:data:`TOLERANCE`. cividis (Nunez et al., PLoS ONE 13, 2018) keeps its order for readers with a
+colour vision deficiency and in a grey print; inferno is perceptually uniform.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from MSIQALib.likert import SCORE_RANGE, WORDS, word_of
+from MSIQALib.scene.mrml import add_node
+
+if TYPE_CHECKING:
+    from slicer import vtkMRMLColorTableNode, vtkMRMLScene
+
+RGB = tuple[float, float, float]
+"""0..1 each."""
+
+CIVIDIS = (
+    "#00224e",
+    "#002e6a",
+    "#1a386f",
+    "#32436d",
+    "#434e6c",
+    "#535a6d",
+    "#61656f",
+    "#6f7073",
+    "#7d7c78",
+    "#8c8878",
+    "#9b9476",
+    "#aba072",
+    "#bcae6c",
+    "#cdbb63",
+    "#dec958",
+    "#f0d846",
+    "#fee838",
+)
+INFERNO = (
+    "#000004",
+    "#0b0724",
+    "#210c4a",
+    "#3d0965",
+    "#57106e",
+    "#71196e",
+    "#8a226a",
+    "#a32c61",
+    "#bc3754",
+    "#d24644",
+    "#e45a31",
+    "#f1731d",
+    "#f98e09",
+    "#fcac11",
+    "#f9cb35",
+    "#f2ea69",
+    "#fcffa4",
+)
+TOLERANCE = 11 / 255
+
+CURVE = "#0b4f8a"
+ALARM = "#b3440c"
+INK = "#16222e"
+
+SHADES = 256
+
+
+def rgb_of(colour: str) -> RGB:
+    """A colour written as #rrggbb."""
+    red, green, blue = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    return red, green, blue
+
+
+def sample(colour_map: tuple[str, ...], fraction: float) -> RGB:
+    """The colour at 0..1 of a map, 0 its first."""
+    stops = np.linspace(0.0, 1.0, len(colour_map))
+    channels = np.array([rgb_of(colour) for colour in colour_map]).T
+    red, green, blue = (float(np.interp(fraction, stops, channel)) for channel in channels)
+    return red, green, blue
+
+
+def likert_table(scene: vtkMRMLScene, name: str) -> vtkMRMLColorTableNode:
+    """Five colours, one for each Likert step and named by it: "0 bad" to "4 excellent".
+
+    Shown with a window from -0.5 to 4.5, a score takes the colour of its word.
+    """
+    last = len(WORDS) - 1
+    shades = [(f"{step} {word}", sample(CIVIDIS, step / last)) for step, word in enumerate(WORDS)]
+    return _table(scene, name, shades)
+
+
+def score_table(scene: vtkMRMLScene, name: str) -> vtkMRMLColorTableNode:
+    """The same map without steps, named by score and word: "0.00 bad" to "4.00 excellent".
+
+    Shown with a window from 0 to 4, neighbouring scores differ in colour.
+    """
+    low, high = SCORE_RANGE
+    shades = []
+    for at in range(SHADES):
+        fraction = at / (SHADES - 1)
+        score = low + fraction * (high - low)
+        shades.append((f"{score:.2f} {word_of(score)}", sample(CIVIDIS, fraction)))
+    return _table(scene, name, shades)
+
+
+def heat_table(scene: vtkMRMLScene, name: str) -> vtkMRMLColorTableNode:
+    """The heatmaps' colours, one for each value of a byte and named by it."""
+    shades = [(str(at), sample(INFERNO, at / (SHADES - 1))) for at in range(SHADES)]
+    return _table(scene, name, shades)
+
+
+def _table(scene: vtkMRMLScene, name: str, shades: list[tuple[str, RGB]]) -> vtkMRMLColorTableNode:
+    node = add_node(scene, "vtkMRMLColorTableNode", name)
+    node.SetTypeToUser()
+    node.SetNumberOfColors(len(shades))
+    node.GetLookupTable().SetTableRange(0, len(shades) - 1)
+    for at, (shade, (red, green, blue)) in enumerate(shades):
+        node.SetColor(at, shade, red, green, blue, 1.0)
+    return node

@@ -1,0 +1,83 @@
+"""Colour legends in the slice views."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from MSIQALib.scene.mrml import add_node
+
+if TYPE_CHECKING:
+    from slicer import (
+        vtkMRMLColorLegendDisplayNode,
+        vtkMRMLScalarVolumeDisplayNode,
+        vtkMRMLScalarVolumeNode,
+    )
+
+CLASS = "vtkMRMLColorLegendDisplayNode"
+
+RIGHT, LEFT = (0.97, 0.5), (0.03, 0.5)
+
+NAMED_UP_TO = 20
+"""Tables of fewer colours have their names beside them, as Slicer's own default has it."""
+
+
+def set_legend(
+    volume: vtkMRMLScalarVolumeNode, title: str, place: tuple[float, float], labels: int
+) -> vtkMRMLColorLegendDisplayNode | None:
+    """Give a volume a legend, or bring the one it has up to date.
+
+    It shows by itself in the slice views in which the volume is background, foreground or label.
+
+    Args:
+        volume: A volume with a display node and colours.
+        title: Written over the legend.
+        place: Of the legend in the view, 0..1 from the lower left corner.
+        labels: Number of values written beside it; colours that have names take these instead.
+
+    Returns:
+        The legend; None where the scene knows no legends (3D Slicer's always do).
+    """
+    scene, display = volume.GetScene(), volume.GetDisplayNode()
+    legend = legend_of(volume)
+    if legend is None:
+        if not scene.IsNodeClassRegistered(CLASS):
+            return None
+        legend = add_node(scene, CLASS, f"{volume.GetName()} legend")
+        legend.SetAndObservePrimaryDisplayNode(display)
+        volume.AddAndObserveDisplayNodeID(legend.GetID())
+    named = display.GetColorNode().GetNumberOfColors() < NAMED_UP_TO
+    legend.SetTitleText(title)
+    legend.SetPosition(*place)
+    legend.SetUseColorNamesForLabels(named)
+    legend.SetLabelFormat("%s" if named else "%.0f")
+    legend.SetNumberOfLabels(labels)
+    for text in (legend.GetTitleTextProperty(), legend.GetLabelTextProperty()):
+        text.SetFontFamilyToArial()
+        text.ItalicOff()
+        text.ShadowOn()
+    # The view's manager does not notice a display node that joins a volume it shows.
+    legend.Modified()
+    return legend
+
+
+def legend_of(volume: vtkMRMLScalarVolumeNode) -> vtkMRMLColorLegendDisplayNode | None:
+    """The legend of a volume, or None."""
+    displays = (volume.GetNthDisplayNode(at) for at in range(volume.GetNumberOfDisplayNodes()))
+    return next((node for node in displays if node is not None and node.IsA(CLASS)), None)
+
+
+def show_colours(
+    display: vtkMRMLScalarVolumeDisplayNode,
+    colour_id: str,
+    window: tuple[float, float],
+    shown: tuple[float, float],
+) -> None:
+    """Map the values of ``window`` to a colour table; outside of ``shown`` nothing is drawn."""
+    modifying = display.StartModify()
+    display.SetAndObserveColorNodeID(colour_id)
+    display.SetAutoWindowLevel(False)
+    display.SetWindowLevelMinMax(*window)
+    display.SetAutoThreshold(False)
+    display.SetThreshold(*shown)
+    display.SetApplyThreshold(True)
+    display.EndModify(modifying)

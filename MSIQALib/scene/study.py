@@ -117,7 +117,8 @@ def finish_study(
 def result_of(nodes: StudyNodes) -> StudyResult:
     """The result as the scene holds it: rows, grid, threshold and how it ended.
 
-    A study that was never finished, because Slicer was left meanwhile, counts as failed.
+    A study that was never finished, because Slicer was left meanwhile, counts as failed. MRML's
+    table files keep six digits of a number, so that a restored result is not the same to the last.
     """
     status = nodes.attribute(study_nodes.STATUS)
     return StudyResult(

@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from MSIQALib.model.config import RESNET_CHANNELS, SWIN_CHANNELS
 from MSIQALib.model.fusion import POOLED_SIZE
 from training.datasets.distorted import normalise
 
@@ -68,15 +67,3 @@ def pooled_stages(
     if not batches:
         return []
     return [torch.cat(stage).contiguous() for stage in zip(*batches, strict=True)]
-
-
-def joined(resnet: list[Tensor], swin: list[Tensor]) -> tuple[list[Tensor], Tensor]:
-    """What the fusion takes (Eq. 3): F_1 to F_4, and Swin's last stage.
-
-    Args:
-        resnet: Four tensors (N, C, 7, 7).
-        swin: Likewise.
-    """
-    if [s.shape[1] for s in resnet + swin] != [*RESNET_CHANNELS, *SWIN_CHANNELS]:
-        raise ValueError("these are not the stages of ResNet-50 and Swin-T")
-    return [torch.cat(pair, 1).float() for pair in zip(resnet, swin, strict=True)], swin[-1].float()

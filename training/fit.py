@@ -40,7 +40,7 @@ class FusedVectors(nn.Module):
 
     def forward(self, stages: Sequence[Tensor], last: Tensor) -> tuple[Tensor, Tensor]:
         """Give f_w (N, 768) and f_s (N, 768)."""
-        fw_map, fs_map = self.network.fusion(list(stages), last)
+        fw_map, fs_map = self.network.fusion([(stage,) for stage in stages], last)
         fw = F.adaptive_max_pool1d(fw_map.amax((2, 3)), MAX_LENGTH)
         average = self.network.config.fs_pooling == "average"
         return fw, fs_map.mean((2, 3)) if average else fs_map.amax((2, 3))

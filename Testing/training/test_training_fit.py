@@ -13,9 +13,12 @@ from torch import Tensor, nn
 from MSIQALib.model.config import ModelConfig
 from MSIQALib.model.regressor import ScoreRegressor
 from training.config import FusionConfig, TrainingConfig
+from training.datasets.distorted import normalise
 from training.datasets.labelled import LabelledImage
 from training.distortions import COMBINATIONS
+from training.features import pooled_stages
 from training.fit import (
+    FusedVectors,
     ScoredVectors,
     branch_scores,
     fit_regressor,
@@ -24,7 +27,7 @@ from training.fit import (
 )
 from training.losses import QualityLoss
 from training.metrics import agreement
-from training.score_fit import ScoreFit, table
+from training.score_fit import ScoreFit, fresh_network, table
 from training.stored_features import UNLISTED, StoredFeatures, with_mean_scores
 
 LENGTH = 768
@@ -37,8 +40,8 @@ class StubFusion(nn.Module):
         super().__init__()
         self.scale = nn.Parameter(torch.full((1, LENGTH, 1, 1), 0.1))
 
-    def forward(self, stages: list[Tensor], last: Tensor) -> tuple[Tensor, Tensor]:
-        return stages[0] * self.scale, last * self.scale
+    def forward(self, stages: list[tuple[Tensor]], last: Tensor) -> tuple[Tensor, Tensor]:
+        return stages[0][0] * self.scale, last * self.scale
 
 
 class StubNetwork(nn.Module):
@@ -185,7 +188,7 @@ def test_tuning_moves_fusion_and_regressor_towards_the_scores() -> None:
         with torch.inference_mode():
             pair = (
                 s.mean((2, 3))
-                for s in network.fusion([features.stages[0].float()], features.last.float())
+                for s in network.fusion([(features.stages[0].float(),)], features.last.float())
             )
             return QualityLoss()(branch_scores(network, *pair), features.score).item()
 
@@ -193,3 +196,18 @@ def test_tuning_moves_fusion_and_regressor_towards_the_scores() -> None:
     tune(network, features, torch.ones(64), config, QualityLoss(), seed=1)
     assert error() < 0.5 * before
     assert not torch.equal(network.fusion.scale, StubFusion().scale)
+
+
+@pytest.mark.slow
+def test_stored_features_give_the_score_of_the_whole_network() -> None:
+    network = fresh_network(TrainingConfig()).eval()
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (2, 3, 224, 224), dtype=torch.uint8, generator=generator)
+    resnet, swin = (
+        pooled_stages(branch, images.__getitem__, 2) for branch in (network.resnet, network.swin)
+    )
+    stages = [torch.cat(pair, 1).float() for pair in zip(resnet, swin, strict=True)]
+    with torch.inference_mode():
+        fw, fs = FusedVectors(network)(stages, swin[-1].float())
+        whole = network(normalise(images)).score
+        assert torch.allclose(branch_scores(network, fw, fs), whole, atol=2e-3)

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 X_TITLE = "Position along the patient, feet to head (mm)"
 Y_TITLE = "Score, 0 bad to 4 excellent"
 
-_FONT_SIZES = {"Title": 16, "Legend": 12, "AxisTitle": 12, "AxisLabel": 12}
+LEAST_POINTS = 2
+"""VTK reports an error at each repaint of a line with fewer."""
+
+_FONT_SIZES = {"Title": 14, "Legend": 12, "AxisTitle": 12, "AxisLabel": 12}
 
 
 def add_chart(nodes: StudyNodes, scene: vtkMRMLScene) -> None:
@@ -44,7 +47,7 @@ def add_chart(nodes: StudyNodes, scene: vtkMRMLScene) -> None:
     marker.SetLineStyle(marker.LineStyleNone)
 
     chart = add_node(scene, "vtkMRMLPlotChartNode", f"{nodes.name} quality curve")
-    chart.SetTitle(nodes.name)
+    chart.SetLegendVisibility(False)  # it would cover the curve at the head; the title says it
     chart.SetXAxisTitle(X_TITLE)
     chart.SetYAxisTitle(Y_TITLE)
     chart.SetXAxisRangeAuto(False)
@@ -56,7 +59,7 @@ def add_chart(nodes: StudyNodes, scene: vtkMRMLScene) -> None:
     chart.SetEnablePointMoveAlongY(False)
     for part, size in _FONT_SIZES.items():
         getattr(chart, f"Set{part}FontSize")(size)
-    for series in (limit, curve, marker):
+    for series in (limit, marker):
         chart.AddAndObservePlotSeriesNodeID(series.GetID())
 
     nodes.refer(study_nodes.CURVE, curve)
@@ -69,12 +72,36 @@ def add_chart(nodes: StudyNodes, scene: vtkMRMLScene) -> None:
     draw_marker(nodes, None, None)
 
 
+def draw_curve(nodes: StudyNodes, rows_before: int) -> None:
+    """Put the curve into the chart once it has points enough to be drawn.
+
+    Only then, so that a user who takes the curve out of the chart does not get it back.
+
+    Args:
+        nodes: The study.
+        rows_before: How many rows the table had when this was called last.
+    """
+    chart, curve, marker = nodes.chart, nodes.curve, nodes.marker
+    if rows_before >= LEAST_POINTS or nodes.table.GetNumberOfRows() < LEAST_POINTS:
+        return
+    if chart is None or curve is None:
+        return
+    chart.AddAndObservePlotSeriesNodeID(curve.GetID())
+    if marker is not None:
+        # The point is drawn over the curve.
+        chart.RemovePlotSeriesNodeID(marker.GetID())
+        chart.AddAndObservePlotSeriesNodeID(marker.GetID())
+
+
 def draw_threshold(nodes: StudyNodes) -> None:
     """Put the line where the study's threshold is."""
+    words = f"threshold {nodes.threshold:g}"
+    if nodes.chart is not None:
+        nodes.chart.SetTitle(f"{nodes.name} (dashed: {words}, diamond: current slice)")
     points, line = nodes.referenced(study_nodes.THRESHOLD_TABLE), nodes.threshold_line
     if points is None or line is None:
         return
-    line.SetName(f"threshold {nodes.threshold:g}")
+    line.SetName(words)
     _set_points(points, [(position, nodes.threshold) for position in nodes.grid.limits_mm])
 
 
@@ -84,7 +111,8 @@ def draw_marker(nodes: StudyNodes, position_mm: float | None, score: float | Non
     if points is None:
         return
     missing = position_mm is None or score is None
-    _set_points(points, [(math.nan, math.nan) if missing else (position_mm, score)])
+    point = (math.nan, math.nan) if missing else (position_mm, score)
+    _set_points(points, [point] * LEAST_POINTS)
 
 
 def _series(

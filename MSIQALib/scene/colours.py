@@ -116,7 +116,6 @@ def _table(scene: vtkMRMLScene, name: str, shades: list[tuple[str, RGB]]) -> vtk
     node = add_node(scene, "vtkMRMLColorTableNode", name)
     node.SetTypeToUser()
     node.SetNumberOfColors(len(shades))
-    node.GetLookupTable().SetTableRange(0, len(shades) - 1)
     for at, (shade, (red, green, blue)) in enumerate(shades):
         node.SetColor(at, shade, red, green, blue, 1.0)
     return node

@@ -17,6 +17,9 @@ CLASS = "vtkMRMLColorLegendDisplayNode"
 
 RIGHT, LEFT = (0.97, 0.5), (0.03, 0.5)
 
+NAMED_SIZE, NUMBERED_SIZE = (0.15, 0.45), (0.07, 0.45)
+"""Widths and heights; the text is made as large as the width allows for the longest label."""
+
 NAMED_UP_TO = 20
 """Tables of fewer colours have their names beside them, as Slicer's own default has it."""
 
@@ -48,6 +51,7 @@ def set_legend(
     named = display.GetColorNode().GetNumberOfColors() < NAMED_UP_TO
     legend.SetTitleText(title)
     legend.SetPosition(*place)
+    legend.SetSize(*(NAMED_SIZE if named else NUMBERED_SIZE))
     legend.SetUseColorNamesForLabels(named)
     legend.SetLabelFormat("%s" if named else "%.0f")
     legend.SetNumberOfLabels(labels)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from MSIQALib.scene.legend import legend_of
+
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSliceCompositeNode
 
@@ -32,6 +34,7 @@ def show_overlay(
                 layer = view.Layer_Last + view.GetNumberOfAdditionalLayers()
         view.SetNthLayerVolumeID(layer, volume.GetID())
         view.SetNthLayerOpacity(layer, opacity)
+    _update_legend(volume)
 
 
 def hide_overlay(
@@ -42,6 +45,14 @@ def hide_overlay(
         layer = _layer_of(view, volume)
         if layer is not None:
             view.SetNthLayerVolumeID(layer, None)
+    _update_legend(volume)
+
+
+def _update_legend(volume: vtkMRMLScalarVolumeNode) -> None:
+    """Views look at a volume's legend anew when a user changes their layers, not when code does."""
+    legend = legend_of(volume)
+    if legend is not None:
+        legend.Modified()
 
 
 def _layer_of(view: vtkMRMLSliceCompositeNode, volume: vtkMRMLScalarVolumeNode) -> int | None:

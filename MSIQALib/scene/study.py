@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from MSIQALib.assessment.result import DEFAULT_THRESHOLD, SliceResult, Status, StudyResult
 from MSIQALib.scene import study_nodes, table
-from MSIQALib.scene.chart import add_chart, draw_threshold
+from MSIQALib.scene.chart import add_chart, draw_curve, draw_threshold
 from MSIQALib.scene.grid import SliceGrid, geometry_of
 from MSIQALib.scene.hierarchy import make_folder, put_into_folder, remove_folder, take_out
 from MSIQALib.scene.mrml import add_node, remove_node
@@ -80,8 +80,11 @@ def append_rows(nodes: StudyNodes, rows: Iterable[SliceResult]) -> None:
     Raises:
         ValueError: A row is not a slice of the study's grid: its index or its position is off.
     """
-    if nodes.exists:
-        table.append_rows(nodes.table, _checked(nodes.grid, rows))
+    if not nodes.exists:
+        return
+    before = nodes.table.GetNumberOfRows()
+    table.append_rows(nodes.table, _checked(nodes.grid, rows))
+    draw_curve(nodes, before)
 
 
 def finish_study(
@@ -107,7 +110,9 @@ def finish_study(
     if not nodes.exists:
         return
     final = _checked(nodes.grid, rows)
+    before = nodes.table.GetNumberOfRows()
     table.replace_rows(nodes.table, final)
+    draw_curve(nodes, before)
     nodes.set_attribute(study_nodes.STATUS, status.value)
     nodes.set_attribute(study_nodes.STOPPED, stopped)
     nodes.set_attribute(study_nodes.WARNINGS, json.dumps(list(warnings)))

@@ -109,7 +109,7 @@ class StudyNodes:
 
     @property
     def marker(self) -> vtkMRMLPlotSeriesNode | None:
-        """The series with the one point of the current slice."""
+        """The series of the current slice: one point, twice (VTK draws no line of one)."""
         return self.referenced(MARKER)
 
     @property

@@ -213,6 +213,18 @@ class TestLegend:
         assert legend.GetNumberOfLabels() == 5
         assert legend.GetLabelFormat() == "%.0f"
 
+    def test_views_are_told_to_look_at_it_again(self, world):
+        """Slice views update legends by themselves only where a user changes the layers."""
+        study, _ = finished(world)
+        view = scenes.SliceView(world, "Sagittal")
+        told = []
+        legend_of(study.quality).AddObserver("ModifiedEvent", lambda *_: told.append(1))
+        show_overlay(study.quality, [view.composite])
+        assert told
+        told.clear()
+        hide_overlay(study.quality, [view.composite])
+        assert told
+
     def test_the_volumes_own_display_comes_first(self, world):
         study, _ = finished(world)
         assert study.quality.GetDisplayNode().IsA("vtkMRMLScalarVolumeDisplayNode")

@@ -52,6 +52,12 @@ def points(series):
     )
 
 
+def series_of(chart):
+    """What a chart draws, the last on top."""
+    count = chart.GetNumberOfPlotSeriesNodes()
+    return [chart.GetNthPlotSeriesNode(at) for at in range(count)]
+
+
 class TestTable:
     def test_columns_are_those_of_scores_csv_with_types(self, study):
         table = study.table.GetTable()
@@ -82,14 +88,16 @@ class TestTable:
             append_rows(study, piece)
         assert list(result_of(study).slices) == rows
 
-    def test_a_slice_that_comes_again_is_replaced(self, study):
+    @pytest.mark.parametrize("index", [0, 3, 7])
+    def test_a_slice_that_comes_again_is_replaced(self, study, index):
         rows = scenes.scored(study, SCORES)
         append_rows(study, rows)
-        again = SliceResult(3, rows[3].position_mm, score=1.0, S=1.0, W=1.0)
+        again = SliceResult(index, rows[index].position_mm, score=1.0, S=1.0, W=1.0)
         append_rows(study, [again])
-        assert list(result_of(study).slices) == [*rows[:3], again, *rows[4:]]
+        assert list(result_of(study).slices) == [*rows[:index], again, *rows[index + 1 :]]
 
     def test_views_hear_of_new_rows(self, study):
+        append_rows(study, scenes.scored(study, SCORES)[4:])
         heard = []
         study.table.AddObserver("ModifiedEvent", lambda *_: heard.append("table"))
         study.curve.AddObserver(study.curve.TableModifiedEvent, lambda *_: heard.append("curve"))
@@ -141,13 +149,34 @@ class TestChart:
         assert [y for _, y in drawn if not math.isnan(y)] == [s for s in SCORES if s is not None]
 
     def test_the_chart_holds_the_three_series(self, study):
-        chart = study.chart
-        series = [
-            chart.GetNthPlotSeriesNode(at) for at in range(chart.GetNumberOfPlotSeriesNodes())
-        ]
+        append_rows(study, scenes.scored(study, SCORES))
+        series = series_of(study.chart)
         assert series == [study.threshold_line, study.curve, study.marker]
         assert [node.GetName() for node in series] == ["threshold 2", "quality", "current slice"]
         assert len({node.GetTableNodeID() for node in series}) == 3
+
+    def test_a_line_of_fewer_than_two_points_is_not_drawn(self, study):
+        """VTK reports an error at each repaint of one."""
+        rows = scenes.scored(study, SCORES)
+        for row in (None, *rows):
+            append_rows(study, [row] if row else [])
+            mark_slice(study, 0)
+            drawn = series_of(study.chart)
+            assert all(len(points(series)) >= 2 for series in drawn)
+            assert (study.curve in drawn) == (len(points(study.curve)) >= 2)
+            assert drawn[-1] is study.marker
+
+    def test_a_curve_that_the_user_took_out_stays_out(self, study):
+        rows = scenes.scored(study, SCORES)
+        append_rows(study, rows[:4])
+        study.chart.RemovePlotSeriesNodeID(study.curve.GetID())
+        append_rows(study, rows[4:])
+        finish_study(study, rows)
+        assert study.curve not in series_of(study.chart)
+
+    def test_a_finished_study_that_was_not_followed_has_its_curve(self, study):
+        finish_study(study, scenes.scored(study, SCORES))
+        assert study.curve in series_of(study.chart)
 
     def test_the_axes_stand_still_while_the_curve_grows(self, study):
         chart = study.chart
@@ -176,15 +205,17 @@ class TestChart:
         set_threshold(study, 3.0)
         assert points(study.threshold_line) == [(-302.0, 3.0), (-270.0, 3.0)]
         assert study.threshold_line.GetName() == "threshold 3"
+        title = "MSIQA: CT chest (dashed: threshold 3, diamond: current slice)"
+        assert study.chart.GetTitle() == title
         assert result_of(study).share_below == 6 / 7
 
     def test_the_current_slice_is_a_point_on_the_curve(self, study):
         append_rows(study, scenes.scored(study, SCORES))
         assert all(math.isnan(value) for value in points(study.marker)[0])
         mark_slice(study, 4)
-        assert points(study.marker) == [(-284.0, 3.9)]
+        assert points(study.marker) == [(-284.0, 3.9)] * 2
         mark_slice(study, 0)
-        assert points(study.marker) == [(-300.0, 0.3)]
+        assert points(study.marker) == [(-300.0, 0.3)] * 2
         assert study.marker.GetMarkerStyle() != study.curve.GetMarkerStyle()
         assert study.marker.GetLineStyle() == study.marker.LineStyleNone
 
@@ -193,8 +224,8 @@ class TestChart:
         append_rows(study, scenes.scored(study, SCORES))
         mark_slice(study, 4)
         mark_slice(study, index)
-        assert len(points(study.marker)) == 1
-        assert all(math.isnan(value) for value in points(study.marker)[0])
+        assert len(points(study.marker)) == 2
+        assert all(math.isnan(value) for point in points(study.marker) for value in point)
 
     def test_the_inks_are_those_of_the_report(self, study):
         assert colours.CURVE == report_colours.CURVE
@@ -294,8 +325,8 @@ class TestSeveral:
         assert second.quality is None
         assert result_of(first).scores == tuple(s for s in SCORES if s is not None)
         assert result_of(second).scores == (3.0,) * 5
-        assert points(first.marker) == [(-300.0, 0.3)]
-        assert points(second.marker) == [(-296.0, 3.0)]
+        assert points(first.marker) == [(-300.0, 0.3)] * 2
+        assert points(second.marker) == [(-296.0, 3.0)] * 2
         assert (first.threshold, second.threshold) == (2.0, 3.5)
 
     def test_a_copy_of_the_table_is_not_a_study(self, world, study):

@@ -97,11 +97,11 @@ def _install(requirements: list[str]) -> None:
     if not requirements:
         return
     try:
-        import slicer.packaging
+        from slicer.packaging import pip_ensure
     except ModuleNotFoundError:  # Slicer before 5.11
         slicer.util.pip_install(requirements)
         return
-    slicer.packaging.pip_ensure(requirements, prompt_install=False, requester=TITLE)
+    pip_ensure(requirements, prompt_install=False, requester=TITLE)
 
 
 @contextlib.contextmanager

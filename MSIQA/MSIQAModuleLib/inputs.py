@@ -98,9 +98,7 @@ def overlap(a: vtkMRMLScalarVolumeNode, b: vtkMRMLScalarVolumeNode) -> bool:
 def _candidates(scene: vtkMRMLScene) -> list[vtkMRMLScalarVolumeNode]:
     made_here = {node.GetID() for study in find_studies(scene) for node in study.owned()}
     kind = "vtkMRMLScalarVolumeNode"
-    nodes = (
-        scene.GetNthNodeByClass(at, kind) for at in range(scene.GetNumberOfNodesByClass(kind))
-    )
+    nodes = (scene.GetNthNodeByClass(at, kind) for at in range(scene.GetNumberOfNodesByClass(kind)))
     return [
         node
         for node in nodes

@@ -31,6 +31,7 @@ def qt_application():
 def module(qt_application):
     """The script MSIQA.py, imported as Slicer imports it."""
     import slicer
+
     from standins import (
         parameter_node_wrapper,
         python_qt,
@@ -62,6 +63,7 @@ def module(qt_application):
 def scene(module, tmp_path):
     """An empty scene with Slicer's views, which is the application's."""
     import slicer
+
     from standins import application
 
     scene = slicer.vtkMRMLScene()
@@ -102,7 +104,6 @@ def messages(monkeypatch):
 def weights(tmp_path_factory) -> Path:
     """The whole network, untrained, its scores inside the scale."""
     import torch
-
     from MSIQALib.model.checkpoint import save_model
     from MSIQALib.model.config import ModelConfig
     from MSIQALib.model.network import MSIQA
@@ -136,7 +137,6 @@ def images():
 def add_phantom(scene, images):
     """Adds the phantom's CT and PET to the scene."""
     import slicer
-
     from MSIQALib.scene.grid import ijk_to_ras
 
     def add(ct_name="Phantom CT", pet_name="Phantom PET"):
@@ -154,7 +154,9 @@ def add_phantom(scene, images):
 def widget(module, scene, messages):
     """The module's panel, opened."""
     import slicer
-    from standins.widgets import QVBoxLayout, qMRMLWidget
+    from PySide6.QtWidgets import QVBoxLayout
+
+    from standins.widgets import qMRMLWidget
 
     parent = qMRMLWidget()
     QVBoxLayout(parent)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 class MSIQAPackageTest(unittest.TestCase):
     def test_engine_and_resources_are_beside_the_module(self):
-        import MSIQALib
         import slicer
+
+        import MSIQALib
 
         root = Path(MSIQALib.__file__).resolve().parents[1]
         assert root == Path(slicer.util.modulePath("MSIQA")).resolve().parent

@@ -125,7 +125,9 @@ def make_modules(scene) -> types.SimpleNamespace:
     """slicer.modules.<name>.logic(): Slicer's own logics where the module uses their effect."""
     plots = slicer.vtkSlicerPlotsLogic()
     plots.SetMRMLScene(scene)
-    colors = types.SimpleNamespace(GetPETColorNodeID=lambda kind: "vtkMRMLPETProceduralColorNodeHeat")
+    colors = types.SimpleNamespace(
+        GetPETColorNodeID=lambda kind: "vtkMRMLPETProceduralColorNodeHeat"
+    )
     return types.SimpleNamespace(
         plots=types.SimpleNamespace(logic=lambda: plots),
         colors=types.SimpleNamespace(logic=lambda: colors),

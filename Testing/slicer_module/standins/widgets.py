@@ -5,7 +5,7 @@ from __future__ import annotations
 import slicer
 import vtk
 from PySide6.QtCore import Property, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSlider, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSlider, QWidget
 
 from __feature__ import true_property  # isort: skip # noqa: F401
 
@@ -144,4 +144,3 @@ class ctkSliderWidget(QWidget):
 
 
 CUSTOM = (qMRMLWidget, qMRMLNodeComboBox, ctkCollapsibleButton, ctkSliderWidget)
-__all__ = ["CUSTOM", "QComboBox", "QVBoxLayout", *(widget.__name__ for widget in CUSTOM)]

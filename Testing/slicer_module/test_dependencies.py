@@ -158,3 +158,25 @@ def test_opening_the_panel_asks_for_nothing(widget, add_phantom, installer, mess
     add_phantom()
     widget()
     assert messages.questions == []
+
+
+def test_module_is_imported_before_anything_is_installed():
+    """Slicer imports every module when it starts, and has none of the packages yet."""
+    import ast
+    import subprocess
+
+    absent = [r.name for r in (*read_requirements(REQUIREMENTS), TORCH)]
+    wanted = set()
+    for path in (ROOT / "MSIQA" / "MSIQA.py", *(ROOT / "MSIQA" / "MSIQAModuleLib").glob("*.py")):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("MSIQALib"):
+                wanted.add(node.module)
+    assert "MSIQALib.scene.study" in wanted
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({absent!r}))\n"
+        f"import importlib; [importlib.import_module(name) for name in {sorted(wanted)!r}]"
+    )
+    outcome = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert outcome.returncode == 0, outcome.stderr

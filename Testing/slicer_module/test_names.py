@@ -78,9 +78,8 @@ def own_names() -> set[str]:
                 for part in target.elts if isinstance(target, ast.Tuple) else [target]:
                     if isinstance(part, ast.Name):
                         found.add(part.id)
-                    elif isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name):
-                        if part.value.id == "self":
-                            found.add(part.attr)
+                    elif isinstance(part, ast.Attribute) and ast.unparse(part.value) == "self":
+                        found.add(part.attr)
     panel = ElementTree.parse(ROOT / "MSIQA" / "Resources" / "UI" / "MSIQA.ui")
     return found | {widget.get("name") for widget in panel.iter("widget")}
 

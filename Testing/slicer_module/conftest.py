@@ -33,27 +33,34 @@ def module(qt_application):
     import slicer
 
     from standins import (
+        originals,
         parameter_node_wrapper,
         python_qt,
         scripted_module,
         ui_loader,
+        widgets,
     )
 
     names = ["MSIQA"]
     names += [f"MSIQAModuleLib.{path.stem}" for path in (MODULE / "MSIQAModuleLib").glob("*.py")]
     python_qt.use_properties(*names)
     sys.modules["qt"] = python_qt.make_module()
-    for name, part in (
-        ("ScriptedLoadableModule", scripted_module.make_module()),
-        ("i18n", scripted_module.make_i18n()),
-        ("parameterNodeWrapper", parameter_node_wrapper.make_module()),
-    ):
-        sys.modules[f"slicer.{name}"] = part
-        setattr(slicer, name, part)
+    if "MSIQA_SOURCES" in os.environ:
+        originals.load_originals(python_qt.use_properties, widgets)
+    else:
+        for name, part in (
+            ("ScriptedLoadableModule", scripted_module.make_module()),
+            ("i18n", scripted_module.make_i18n()),
+            ("parameterNodeWrapper", parameter_node_wrapper.make_module()),
+        ):
+            sys.modules[f"slicer.{name}"] = part
+            setattr(slicer, name, part)
     slicer.util.loadUI = ui_loader.load_ui
     slicer.util.childWidgetVariables = ui_loader.child_widget_variables
     slicer.util.modulePath = lambda name: str(MODULE / f"{name}.py")
     slicer.util.mainWindow = lambda: None
+    slicer.util.settingsValue = lambda key, default, converter=None, settings=None: default
+    slicer.util.reloadScriptedModule = lambda name: None
     slicer.util.showStatusMessage = lambda message, duration=0: None
     sys.path.insert(0, str(MODULE))
     return importlib.import_module("MSIQA")

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from standins.originals import git_folder, listed_commit
+
 ROOT = Path(__file__).resolve().parents[2]
 LISTED = json.loads(Path(__file__).with_name("slicer_names.json").read_text("utf-8"))
 MODULE_FILES = (ROOT / "MSIQA" / "MSIQA.py", *(ROOT / "MSIQA" / "MSIQAModuleLib").glob("*.py"))
@@ -161,17 +163,13 @@ def test_qt_has_its_members():
 
 @pytest.mark.skipif("MSIQA_SOURCES" not in os.environ, reason="MSIQA_SOURCES is not set")
 def test_sources_hold_the_listed_text():
-    sources = Path(os.environ["MSIQA_SOURCES"])
     entries = [*LISTED["names"].items(), *LISTED["members"].items()]
     entries += [(k, e) for k, found in LISTED["qt"].items() for e in found if "file" in e]
     texts: dict[tuple[str, str], str] = {}
     for name, entry in entries:
         key = entry["repository"], entry["file"]
         if key not in texts:
-            folder = sources / entry["repository"].replace("/", "+")
-            folder = folder if folder.is_dir() else sources / entry["repository"]
-            git = next((p for p in (folder / "repo", folder / ".git") if p.is_dir()), folder)
-            commit = LISTED["repositories"][entry["repository"]]
+            git, commit = git_folder(entry["repository"]), listed_commit(entry["repository"])
             texts[key] = subprocess.run(
                 ["git", f"--git-dir={git}", "show", f"{commit}:{entry['file']}"],
                 check=True,

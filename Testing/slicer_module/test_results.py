@@ -19,13 +19,15 @@ def study(scene):
     return add_study(scene, add_ct())
 
 
-def add_study(scene, ct, low=3):
+def add_study(scene, ct, low=3, pet=True, slices=SLICES):
     from MSIQALib.scene.study import create_study_nodes, finish_study
 
-    nodes = create_study_nodes(scene, ct, name=f"MSIQA: {ct.GetName()}", pet_node=add_pet())
+    nodes = create_study_nodes(
+        scene, ct, name=f"MSIQA: {ct.GetName()}", pet_node=add_pet() if pet else None
+    )
     rows = [
         SliceResult(k, nodes.grid.position_mm(k), score=0.5 if k == low else 3.0, S=1.0, W=0.5)
-        for k in range(SLICES)
+        for k in range(slices)
     ]
     finish_study(nodes, rows, status=Status.COMPLETE, warnings=("A warning.",))
     return nodes

@@ -110,9 +110,16 @@ class Application(SignalsBySignature):
         super().__init__()
         self.temporaryPath = str(temporary)
         self._layout_manager = LayoutManager(scene)
+        self._module_manager = SignalsBySignature()
 
     def layoutManager(self):
         return self._layout_manager
+
+    def moduleManager(self):
+        return self._module_manager
+
+    def translate(self, context, text):
+        return text
 
     def testingEnabled(self):
         return False

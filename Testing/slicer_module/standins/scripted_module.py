@@ -25,7 +25,6 @@ class ScriptedLoadableModuleWidget:
         self.moduleName = type(self).__name__.removesuffix("Widget")
         self.parent = parent
         self.layout = parent.layout()
-        self.reloads = 0
 
     def resourcePath(self, filename):
         return str(Path(slicer.util.modulePath(self.moduleName)).parent / "Resources" / filename)
@@ -37,7 +36,7 @@ class ScriptedLoadableModuleWidget:
         pass
 
     def onReload(self):
-        self.reloads += 1
+        slicer.util.reloadScriptedModule(self.moduleName)
 
 
 class ScriptedLoadableModuleLogic:

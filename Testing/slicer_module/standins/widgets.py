@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import slicer
 import vtk
-from PySide6.QtCore import Property, Signal
-from PySide6.QtWidgets import QHBoxLayout, QSlider, QWidget
+from PySide6.QtCore import Property, Qt, Signal
+from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QGroupBox, QHBoxLayout, QSlider, QWidget
 
 from __feature__ import true_property  # isort: skip # noqa: F401
 
@@ -40,7 +40,9 @@ class qMRMLNodeComboBox(QWidget):
         self._types, self._scene, self._node = [], None, None
         self._none = True
         self._children, self._add, self._remove = True, True, True
-        self._tags = []
+        self._box = QComboBox(self)
+        row = QHBoxLayout(self)
+        row.addWidget(self._box)
 
     def _nodeTypes(self):
         return self._types
@@ -79,6 +81,8 @@ class qMRMLNodeComboBox(QWidget):
     def setCurrentNode(self, node):
         if node is not self._node:
             self._node = node
+            self._box.clear()
+            self._box.addItem(node.GetName() if node is not None else "None")
             self.currentNodeChanged.emit(node)
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
@@ -87,7 +91,7 @@ class qMRMLNodeComboBox(QWidget):
             self.setCurrentNode(None)
 
 
-class ctkCollapsibleButton(QWidget):
+class ctkCollapsibleButton(QGroupBox):
     """CTK: Libs/Widgets/ctkCollapsibleButton.h. A title over contents that can be folded away."""
 
     def __init__(self, parent=None):
@@ -99,12 +103,18 @@ class ctkCollapsibleButton(QWidget):
 
     def _set_text(self, text):
         self._text = text
+        self._show()
 
     def _get_collapsed(self):
         return self._collapsed
 
     def _set_collapsed(self, collapsed):
         self._collapsed = collapsed
+        self._show()
+
+    def _show(self):
+        self.title = f"{'▸' if self._collapsed else '▾'} {self._text}"
+        self.maximumHeight = 18 if self._collapsed else 16777215
 
     text = Property(str, _get_text, _set_text)
     collapsed = Property(bool, _get_collapsed, _set_collapsed)
@@ -119,7 +129,10 @@ class ctkSliderWidget(QWidget):
         super().__init__(parent)
         self._value, self._minimum, self._maximum = 0.0, 0.0, 99.0
         self._step, self._page, self._decimals = 1.0, 1.0, 2
-        QHBoxLayout(self).addWidget(QSlider(self))
+        self._slider, self._box = QSlider(Qt.Horizontal, self), QDoubleSpinBox(self)
+        row = QHBoxLayout(self)
+        row.addWidget(self._slider)
+        row.addWidget(self._box)
 
     def _get_value(self):
         return self._value
@@ -128,6 +141,10 @@ class ctkSliderWidget(QWidget):
         value = min(max(value, self._minimum), self._maximum)
         if value != self._value:
             self._value = value
+            self._slider.value = round(
+                99 * (value - self._minimum) / max(self._maximum - self._minimum, 1e-9)
+            )
+            self._box.value = value
             self.valueChanged.emit(value)
 
     def _number(name):

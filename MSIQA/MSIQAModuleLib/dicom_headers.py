@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode
 
 MODALITY = "0008,0060"
+PATIENT_ID = "0010,0020"
+FRAME_OF_REFERENCE = "0020,0052"
 
 _PET_NAME = re.compile(r"(?<![a-z])(pet|pt|suv\w*|fdg)(?![a-z])", re.IGNORECASE)
 _CT_NAME = re.compile(r"(?<![a-z])(ct|ac-?ct|ctac)(?![a-z])", re.IGNORECASE)
@@ -52,10 +54,19 @@ def modality_of(node: vtkMRMLScalarVolumeNode) -> str | None:
     """
     return (
         _from_subject_hierarchy(node)
-        or _from_database(node)
+        or header_value(node, MODALITY)
         or _from_units(node)
         or _from_name(node.GetName() or "")
     )
+
+
+def header_value(node: vtkMRMLScalarVolumeNode, tag: str) -> str | None:
+    """A header item of the first instance that a node was loaded from; None where unknown."""
+    database = _database()
+    uids = (node.GetAttribute("DICOM.instanceUIDs") or "").split()
+    if database is None or not uids:
+        return None
+    return database.instanceValue(uids[0], tag) or None
 
 
 def pet_unit(node: vtkMRMLScalarVolumeNode) -> PetUnit:
@@ -94,14 +105,6 @@ def _from_subject_hierarchy(node: vtkMRMLScalarVolumeNode) -> str | None:
     item = hierarchy.GetItemByDataNode(node)
     name = slicer.vtkMRMLSubjectHierarchyConstants.GetDICOMSeriesModalityAttributeName()
     return (hierarchy.GetItemAttribute(item, name) or None) if item else None
-
-
-def _from_database(node: vtkMRMLScalarVolumeNode) -> str | None:
-    database = _database()
-    uids = (node.GetAttribute("DICOM.instanceUIDs") or "").split()
-    if database is None or not uids:
-        return None
-    return database.instanceValue(uids[0], MODALITY) or None
 
 
 def _from_units(node: vtkMRMLScalarVolumeNode) -> str | None:

@@ -10,7 +10,13 @@ from slicer.i18n import tr as _
 
 from MSIQALib.scene.grid import SliceGrid, geometry_of
 from MSIQALib.scene.study import find_studies
-from MSIQAModuleLib.dicom_headers import modality_of, pet_unit
+from MSIQAModuleLib.dicom_headers import (
+    FRAME_OF_REFERENCE,
+    PATIENT_ID,
+    header_value,
+    modality_of,
+    pet_unit,
+)
 
 if TYPE_CHECKING:
     from slicer import vtkMRMLScalarVolumeNode, vtkMRMLScene
@@ -85,7 +91,7 @@ def find_problems(
         return Problems(ct=(Problem(_("CT and PET look swapped: exchange the two volumes.")),))
     return Problems(
         ct=(*_ct_values(ct), *_slices(ct)),
-        pet=(*_pet_values(pet), *_slices(pet), *_apart(ct, pet)),
+        pet=(*_pet_values(pet), *_slices(pet), *_apart(ct, pet), *_identity(ct, pet)),
     )
 
 
@@ -183,6 +189,22 @@ def _apart(ct: vtkMRMLScalarVolumeNode, pet: vtkMRMLScalarVolumeNode) -> tuple[P
     if overlap(ct, pet):
         return ()
     return (Problem(_("PET and CT do not overlap. Choose series of one examination.")),)
+
+
+def _identity(ct: vtkMRMLScalarVolumeNode, pet: vtkMRMLScalarVolumeNode) -> tuple[Problem, ...]:
+    """The files that the process gets say neither patient nor frame of reference."""
+    if _differ(ct, pet, PATIENT_ID):
+        return (Problem(_("PET and CT are of different patients.")),)
+    moved = ct.GetParentTransformNode() is not None or pet.GetParentTransformNode() is not None
+    if _differ(ct, pet, FRAME_OF_REFERENCE) and not moved:
+        text = _("PET and CT have different frames of reference; check that they match.")
+        return (Problem(text, blocks=False),)
+    return ()
+
+
+def _differ(ct: vtkMRMLScalarVolumeNode, pet: vtkMRMLScalarVolumeNode, tag: str) -> bool:
+    values = header_value(ct, tag), header_value(pet, tag)
+    return None not in values and values[0] != values[1]
 
 
 def _range(node: vtkMRMLScalarVolumeNode) -> tuple[float, float]:

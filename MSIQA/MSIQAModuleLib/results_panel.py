@@ -57,8 +57,7 @@ class ResultsPanel:
         self._studies = find_studies(slicer.mrmlScene)
         box = self.ui.studyComboBox
         self._filling = True
-        box.clear()
-        box.addItems([nodes.name for nodes in self._studies])
+        _fill(box, [(nodes.name, nodes.name) for nodes in self._studies])
         if self._studies:
             last = len(self._studies) - 1
             box.currentIndex = self._studies.index(wanted) if wanted in self._studies else last
@@ -99,13 +98,12 @@ class ResultsPanel:
     def _fill_overlays(self, nodes: StudyNodes) -> None:
         box = self.ui.overlayComboBox
         before = box.itemData(box.currentIndex)
-        self._filling = True
-        box.clear()
-        box.addItem(_("None"), "")
+        entries = [(_("None"), "")]
         if nodes.quality is not None:
-            box.addItem(_("Quality of each slice"), QUALITY)
-        for name in nodes.heatmaps:
-            box.addItem(_("Heatmap {name}").format(name=name), name)
+            entries.append((_("Quality of each slice"), QUALITY))
+        entries += [(_("Heatmap {name}").format(name=name), name) for name in nodes.heatmaps]
+        self._filling = True
+        _fill(box, entries)
         box.currentIndex = max(0, box.findData(before)) if before else 0
         self._filling = False
         self._on_overlay_changed()
@@ -155,3 +153,12 @@ class ResultsPanel:
             write()
         except (MSIQAError, ImportError) as error:
             slicer.util.errorDisplay(str(error))
+
+
+def _fill(box, entries: list[tuple[str, str]]) -> None:
+    """Give a combo box its entries, text and data; one that has them is left as it is."""
+    present = [(box.itemText(at), box.itemData(at)) for at in range(box.count)]
+    if present != entries:
+        box.clear()
+        for text, data in entries:
+            box.addItem(text, data)

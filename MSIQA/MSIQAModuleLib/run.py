@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from enum import Enum
@@ -188,9 +189,10 @@ class AssessmentRun(VTKObservationMixin):
             pet=self.workspace.pet if self._pet is not None else None,
             output=self.workspace.results,
         )
-        self._note(" ".join((sys.executable, *arguments)))
-        # In Slicer this is PythonSlicer, which sets Slicer's Python up by itself.
-        process.start(sys.executable, arguments)
+        # Slicer has PythonSlicer, which sets Slicer's Python up by itself, on its path.
+        python = shutil.which("PythonSlicer") or sys.executable
+        self._note(" ".join((python, *arguments)))
+        process.start(python, arguments)
 
     def _on_output(self) -> None:
         for event in self._reader.feed(self._process.readAllStandardOutput().data()):

@@ -2,7 +2,8 @@
 
 Programs that start Python through a launcher cannot rely on signals: the launcher may keep them to
 itself, and Windows has none to ask a console program to stop. Standard input reaches the child in
-every case, and it ends when the parent does, however that came about.
+every case (Slicer's launcher forwards it), and it ends when the parent does, however that came
+about.
 """
 
 from __future__ import annotations

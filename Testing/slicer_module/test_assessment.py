@@ -267,3 +267,11 @@ def test_without_the_panel_a_poor_choice_is_refused(module, add_phantom):
         module.MSIQALogic().assess(pet, ct)
     with pytest.raises(ValueError, match="Choose a CT"):
         module.MSIQALogic().assess(None)
+
+
+@pytest.mark.slow
+def test_the_modules_own_test_passes(module, scene):
+    """What Slicer runs by "Reload and Test" and its build as py_MSIQA."""
+    test = module.MSIQATest()
+    test.messageDelay = 1
+    test.runTest()

@@ -25,8 +25,8 @@ def cmake(*arguments):
 @pytest.fixture(scope="module")
 def trees(tmp_path_factory):
     """Build tree and package."""
-    if CMAKE is None:
-        pytest.skip("CMake is not installed")
+    if CMAKE is None or shutil.which("c++") is None:
+        pytest.skip("CMake or a compiler is not installed")
     folder = tmp_path_factory.mktemp("extension")
     build, package = folder / "build", folder / "package"
     config = Path(__file__).parent / "cmake"

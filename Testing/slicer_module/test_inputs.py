@@ -187,6 +187,40 @@ def test_activity_with_its_dicom_header_is_converted(inputs, scene, raw_pet):
     assert "converted" in texts(problems.pet)
 
 
+class Headers:
+    """ctkDICOMDatabase, as far as instanceValue goes."""
+
+    isOpen = True
+
+    def __init__(self, values):
+        self.values = values
+
+    def fileForInstance(self, uid):
+        return ""
+
+    def instanceValue(self, uid, tag):
+        return self.values[uid].get(tag, "")
+
+
+@pytest.mark.parametrize(
+    ("tag", "blocks", "words"),
+    [("0010,0020", True, "different patients"), ("0020,0052", False, "frames of reference")],
+)
+def test_other_patient_and_other_frame_are_noticed(inputs, scene, monkeypatch, tag, blocks, words):
+    import slicer
+
+    values = {"1": {tag: "a"}, "2": {tag: "b"}, "3": {tag: "a"}}
+    monkeypatch.setattr(slicer, "dicomDatabase", Headers(values), raising=False)
+    ct, pet = add_ct(), add_pet()
+    ct.SetAttribute("DICOM.instanceUIDs", "1 9")
+    pet.SetAttribute("DICOM.instanceUIDs", "2 9")
+    problems = inputs.find_problems(ct, pet)
+    assert words in texts(problems.pet)
+    assert problems.block is blocks
+    pet.SetAttribute("DICOM.instanceUIDs", "3")
+    assert inputs.find_problems(ct, pet).pet == ()
+
+
 def test_panel_says_what_is_wrong_before_the_click(widget, scene):
     ct, pet = add_ct(), add_pet(high=31000.0)
     panel = widget()

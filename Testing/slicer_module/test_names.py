@@ -165,6 +165,7 @@ def test_qt_has_its_members():
 def test_sources_hold_the_listed_text():
     entries = [*LISTED["names"].items(), *LISTED["members"].items()]
     entries += [(k, e) for k, found in LISTED["qt"].items() for e in found if "file" in e]
+    entries += [(entry["what"], entry) for entry in LISTED["behaviour"]]
     texts: dict[tuple[str, str], str] = {}
     for name, entry in entries:
         key = entry["repository"], entry["file"]

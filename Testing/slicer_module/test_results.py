@@ -210,3 +210,20 @@ def test_sample_data_is_registered_once(module, app, monkeypatch):
     assert parent.categories == ["Quantification"]
     assert "cite" in parent.acknowledgementText
     assert "research use only" in parent.helpText
+
+
+def test_sample_phantom_is_a_pair_to_assess(module, scene):
+    import slicer
+    from MSIQAModuleLib import inputs, sample_data
+
+    ct, pet = sample_data.load_phantom(slices=8)
+    assert inputs.choose_inputs(scene) == (ct, pet)
+    assert not inputs.find_problems(ct, pet).block
+    low, high = ct.GetImageData().GetScalarRange()
+    assert low <= -900
+    assert high >= 300
+    assert 2 < pet.GetImageData().GetScalarRange()[1] < 100
+    composite = scene.GetFirstNodeByClass("vtkMRMLSliceCompositeNode")
+    assert composite.GetBackgroundVolumeID() == ct.GetID()
+    assert composite.GetForegroundVolumeID() == pet.GetID()
+    assert slicer.util.arrayFromVolume(ct).shape[0] == 8

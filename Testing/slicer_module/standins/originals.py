@@ -7,9 +7,11 @@ the same tests hold against them. They are read, not kept.
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -56,6 +58,7 @@ def load_originals(use_properties, widgets) -> None:
         capture_output=True,
     ).stdout
     root = Path(tempfile.mkdtemp(prefix="msiqa-slicer-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
     with tarfile.open(fileobj=BytesIO(archive)) as files:
         files.extractall(root, filter="data")
     ctk = types.ModuleType("ctk")

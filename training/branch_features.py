@@ -15,7 +15,7 @@ import torch
 
 from MSIQALib.model.quantization import dequantise, quantise
 from training.config import TrainingConfig, read_config
-from training.datasets.clean_slices import CleanSlice, read_volumes
+from training.datasets.clean_slices import CleanSlice, phantom_slices, read_volumes
 from training.datasets.composition import Variety
 from training.datasets.distorted import DistortedSlices, Sampling, level_targets
 from training.datasets.labelled import LabelledImage, data_root, read_labelled
@@ -74,9 +74,14 @@ def store_features(config: TrainingConfig, name: str, branch: Branch, folder: Ru
 
 
 def read_slices(config: TrainingConfig, folder: RunFolder) -> tuple[CleanSlice, ...]:
-    """Read the clean volumes, through the cache where the configuration names one."""
+    """Read the clean volumes, through the cache where the configuration names one.
+
+    Phantoms are repeated until they are drawn about as often as the volumes.
+    """
     cache = folder.path.parent / config.data.cache if config.data.cache else None
-    return read_volumes(data_root() / config.data.volumes, cache)
+    volumes = read_volumes(data_root() / config.data.volumes, cache)
+    phantoms = phantom_slices(config.data.phantoms, cache)
+    return volumes + phantoms * (round(len(volumes) / len(phantoms)) if phantoms else 0)
 
 
 def load_features(

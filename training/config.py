@@ -26,12 +26,14 @@ class DataConfig:
         labelled: Folder of PET-CT-IQA-DS.
         volumes: Folder of clean PET/CT pairs; empty for none.
         cache: Folder for their arrays, relative to the run's folder's parent; empty for none.
+        phantoms: How many of this project's phantoms to add, drawn as often as the volumes.
         held_out: Patients of PET-CT-IQA-DS that are not trained on, only measured.
     """
 
     labelled: str = "pet-ct-iqa-ds"
     volumes: str = "sts-nifti"
     cache: str = "cache/volumes"
+    phantoms: int = 0
     held_out: tuple[str, ...] = ()
 
 

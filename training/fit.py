@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 BATCH = 16
 TYPICAL_SCORE = 2.5
 WEIGHT_DECAY = 0.02
+STAGE_NOISE = 0.2
+LEAST_DEVIATION = 1e-3
 
 
 class FusedVectors(nn.Module):
@@ -51,6 +53,11 @@ def teach_fusion(
 ) -> list[float]:
     """Teach the fusion the distortions' levels, through two linear heads that are dropped.
 
+    The stages are standardised channel by channel while the 1x1 convolutions learn, and the
+    standardisation is folded into these afterwards: what tells noise is often a weak channel
+    beside strong ones that show anatomy. Some noise on the standardised stages keeps few pictures
+    from being learnt by heart.
+
     Args:
         network: Its fusion changes, nothing else.
         features: Of freshly distorted pictures; no score takes part.
@@ -71,6 +78,7 @@ def teach_fusion(
     optimiser = torch.optim.AdamW(parameters, lr=config.fusion_rate, weight_decay=WEIGHT_DECAY)
     steps = max(1, config.fusion_epochs * (len(features) // BATCH))
     done, errors = 0, []
+    moments = [_moments(stage) for stage in features.stages]
     network.fusion.train()
     for epoch in range(config.fusion_epochs):
         order = torch.randperm(len(features), generator=generator)
@@ -80,7 +88,10 @@ def teach_fusion(
                 continue
             for group in optimiser.param_groups:
                 group["lr"] = config.fusion_rate * one_cycle(done / steps)
-            stages = [s[chosen].float() for s in features.stages]
+            stages = []
+            for stage, (mean, deviation) in zip(features.stages, moments, strict=True):
+                z = (stage[chosen].float() - mean[:, None, None]) / deviation[:, None, None]
+                stages.append(z + STAGE_NOISE * torch.randn_like(z))
             pair = vectors(stages, features.last[chosen].float())
             wanted = features.levels[chosen]
             errors_of_both = [level_error(h(v), wanted) for h, v in zip(heads, pair, strict=True)]
@@ -93,7 +104,22 @@ def teach_fusion(
         errors.append(total / max(count, 1))
         logger.info("fusion epoch %d: error %.4f", epoch + 1, errors[-1])
     network.fusion.eval()
+    for reduce, (mean, deviation) in zip(network.fusion.reduce, moments, strict=True):
+        _fold_in(reduce, mean, deviation)
     return errors
+
+
+def _moments(stage: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each channel of (N, C, 7, 7), in slices to save memory."""
+    total, squares, count = 0.0, 0.0, 0
+    for part in stage.split(64):
+        values = part.double()
+        total = total + values.sum((0, 2, 3))
+        squares = squares + values.square().sum((0, 2, 3))
+        count += values.numel() // values.shape[1]
+    mean = torch.as_tensor(total) / count
+    deviation = (torch.as_tensor(squares) / count - mean.square()).clamp_min(0).sqrt()
+    return mean.float(), deviation.float().clamp_min(LEAST_DEVIATION)
 
 
 def fused(network: MSIQA, features: StoredFeatures) -> tuple[Tensor, Tensor]:
@@ -183,10 +209,11 @@ def fit_regressor(
 
 
 @torch.no_grad()
-def _fold_in(linear: nn.Linear, mean: Tensor, deviation: Tensor) -> None:
-    """Make a layer that expects (x - mean) / deviation take x."""
-    linear.weight.div_(deviation)
-    linear.bias.sub_(linear.weight @ mean)
+def _fold_in(layer: Any, mean: Tensor, deviation: Tensor) -> None:
+    """Make a linear layer or 1x1 convolution that expects (x - mean) / deviation take x."""
+    matrix = layer.weight.view(layer.weight.shape[0], -1)
+    matrix.div_(deviation)
+    layer.bias.sub_(matrix @ mean)
 
 
 def tune(

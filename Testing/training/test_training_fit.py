@@ -20,6 +20,8 @@ from training.features import pooled_stages
 from training.fit import (
     FusedVectors,
     ScoredVectors,
+    _fold_in,
+    _moments,
     branch_scores,
     fit_regressor,
     teach_fusion,
@@ -38,10 +40,14 @@ class StubFusion(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        convolution = nn.Conv2d(LENGTH, LENGTH, 1)
+        nn.init.dirac_(convolution.weight)
+        nn.init.zeros_(convolution.bias)
+        self.reduce = nn.ModuleList([convolution])
         self.scale = nn.Parameter(torch.full((1, LENGTH, 1, 1), 0.1))
 
     def forward(self, stages: list[tuple[Tensor]], last: Tensor) -> tuple[Tensor, Tensor]:
-        return stages[0][0] * self.scale, last * self.scale
+        return self.reduce[0](stages[0][0]) * self.scale, last * self.scale
 
 
 class StubNetwork(nn.Module):
@@ -211,3 +217,25 @@ def test_stored_features_give_the_score_of_the_whole_network() -> None:
         fw, fs = FusedVectors(network)(stages, swin[-1].float())
         whole = network(normalise(images)).score
         assert torch.allclose(branch_scores(network, fw, fs), whole, atol=2e-3)
+
+
+def test_standardisation_is_folded_into_linear_layers_and_convolutions():
+    torch.manual_seed(0)
+    mean, deviation = torch.randn(8), torch.rand(8) + 0.5
+    x = 3 * torch.randn(4, 8, 7, 7) + 1
+    convolution, linear = torch.nn.Conv2d(8, 3, 1), torch.nn.Linear(8, 3)
+    z = (x - mean[:, None, None]) / deviation[:, None, None]
+    expected = convolution(z).detach(), linear(z.mean((2, 3))).detach()
+    _fold_in(convolution, mean, deviation)
+    _fold_in(linear, mean, deviation)
+    torch.testing.assert_close(convolution(x), expected[0], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(linear(x.mean((2, 3))), expected[1], rtol=1e-4, atol=1e-4)
+
+
+def test_moments_are_those_of_each_channel():
+    stage = (5 * torch.randn(70, 6, 7, 7) + torch.arange(6.0)[:, None, None] * 100).half()
+    mean, deviation = _moments(stage)
+    torch.testing.assert_close(mean, stage.float().mean((0, 2, 3)), rtol=1e-3, atol=1e-2)
+    torch.testing.assert_close(
+        deviation, stage.float().std((0, 2, 3), correction=0), rtol=1e-2, atol=1e-2
+    )

@@ -11,6 +11,10 @@ import SimpleITK as sitk
 
 from MSIQALib.atomic import atomic_path
 from MSIQALib.errors import InputError
+from MSIQALib.imaging.resampling import SliceResampler
+from MSIQALib.phantom import build_phantom
+
+PHANTOM_SLICES = 48
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,32 @@ def read_volumes(folder: Path, cache: Path | None = None) -> tuple[CleanSlice, .
     for pair in pairs:
         ct, pet = _read_pair(pair, cache)
         slices += [CleanSlice(pair.name, c, p) for c, p in zip(ct, pet, strict=True)]
+    return tuple(slices)
+
+
+def phantom_slices(count: int, cache: Path | None = None) -> tuple[CleanSlice, ...]:
+    """Make undegraded phantoms: whole torsos with lungs, which real crops may lack.
+
+    Args:
+        count: How many, each from its own seed.
+        cache: A folder for their arrays; filled when it is empty.
+    """
+    slices: list[CleanSlice] = []
+    for seed in range(count):
+        name = f"phantom-{seed}"
+        stored = cache / f"{name}.npz" if cache else None
+        if stored and stored.is_file():
+            with np.load(stored) as arrays:
+                ct, pet = arrays["ct"], arrays["pet"]
+        else:
+            images = build_phantom(slices=PHANTOM_SLICES, seed=seed, recipe=())
+            resample = SliceResampler(images.pet, images.ct.geometry)
+            ct = images.ct.array.astype(np.int16)
+            pet = np.stack([resample(k) for k in range(len(ct))]).astype(np.float16)
+            if stored:
+                with atomic_path(stored) as part, part.open("wb") as out:
+                    np.savez(out, ct=ct, pet=pet)
+        slices += [CleanSlice(name, c, p) for c, p in zip(ct, pet, strict=True)]
     return tuple(slices)
 
 

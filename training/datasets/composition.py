@@ -11,13 +11,18 @@ from MSIQALib.imaging.fusion import FusionOptions, fuse_rgb
 from training.datasets.clean_slices import CleanSlice
 from training.distortions import Picture
 
+WHOLE_FIELD = 0.8
+"""Share of the picture from which on a slice counts as a whole field of view."""
+
+WHOLE_ZOOM = (0.75, 1.35)
+
 
 @dataclass(frozen=True)
 class Variety:
     """How much the content of the pictures varies.
 
     Attributes:
-        zoom: Smallest and largest magnification of a slice; log-uniform.
+        zoom: Smallest and largest magnification of a slice that is a crop; log-uniform.
         other_map: Probability of exchanged colour channels.
         no_pet: Probability of CT alone.
         table: Probability of a table under the patient.
@@ -77,7 +82,10 @@ def compose(
     for _ in range(1 + (rng.random() < variety.second)):
         clean = slices[int(rng.integers(len(slices)))]
         piece = _orient(fuse_randomly(clean, variety, rng), rng)
-        zoom = float(np.exp(rng.uniform(*np.log(variety.zoom))))
+        # A whole field of view fills the picture as it is; crops are enlarged to body size.
+        whole = max(piece.shape[:2]) >= WHOLE_FIELD * size
+        zooms = WHOLE_ZOOM if whole else variety.zoom
+        zoom = float(np.exp(rng.uniform(*np.log(zooms))))
         if rng.random() < 0.3:
             zoom = 1.0
         if zoom != 1.0:

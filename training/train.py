@@ -118,7 +118,7 @@ def export(
     """Write the weights as float32 in this project's format."""
     path = folder.path / WEIGHTS
     provenance = {
-        "data": "PET-CT-IQA-DS (labels), Soft-tissue-Sarcoma PET/CT (content)",
+        "data": "PET-CT-IQA-DS (labels); Soft-tissue-Sarcoma PET/CT and phantoms (content)",
         "commit": _commit(),
         "seed": config.seed,
         "config": config.name,

@@ -17,8 +17,8 @@ HOW_TO_READ = (
     "The score estimates how five radiologists would have rated the fused PET/CT slice on a "
     "five-step Likert scale: 0 bad, 1 poor, 2 fair, 3 good, 4 excellent. The word of a slice is "
     "that of the nearest step.",
-    "The network was trained on lung PET/CT pictures to which noise (Poisson and Gaussian) and "
-    "JPEG compression were added by simulation. It has not seen every scanner, body region, "
+    "The network was trained on pictures of FDG PET/CT to which speckle, Gaussian noise and JPEG "
+    "compression were added by simulation. It has not seen every scanner, body region, "
     "tracer or kind of artefact: outside that domain, read the curve as a pointer to where to "
     "look, and look at the slices.",
     "No reference image is used. The score has not been validated for acceptance testing, for "

@@ -9,6 +9,7 @@ the labelled pictures and of a phantom, which the tests compare with.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import logging
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 
 from MSIQALib.assessment.device import choose_device
 from MSIQALib.assessment.scorer import NetworkScorer, Picture
@@ -24,6 +27,8 @@ from MSIQALib.atomic import atomic_path
 from MSIQALib.imaging.picture import read_picture
 from MSIQALib.imaging.slices import fuse_study
 from MSIQALib.model.checkpoint import load_model, save_model
+from MSIQALib.model.network import MSIQA
+from MSIQALib.model.quantization import dequantise, quantise
 from MSIQALib.model.shipped import SHIPPED
 from MSIQALib.phantom import build_phantom
 from training.datasets.labelled import data_root
@@ -34,6 +39,7 @@ LARGEST_SHIFT = 0.02
 """Likert units by which no picture's score may move."""
 
 PHANTOM_SLICES = 8
+CALIBRATION_STRIDE = 13
 ORIGINAL_SCORES = SHIPPED.with_suffix(".float32-scores.json")
 
 
@@ -47,7 +53,8 @@ def phantom_pictures(slices: int = PHANTOM_SLICES) -> dict[str, Picture]:
 def labelled_pictures() -> dict[str, Picture]:
     """The labelled pictures by file name."""
     folder = data_root() / "pet-ct-iqa-ds" / "images"
-    return {path.name: read_picture(path) for path in sorted(folder.glob("*.jpg"))}
+    paths = sorted(folder.glob("*.jpg"))
+    return {path.name: read_picture(path) for path in paths}
 
 
 def score_all(weights: Path, pictures: Mapping[str, Picture]) -> dict[str, float]:
@@ -59,6 +66,31 @@ def score_all(weights: Path, pictures: Mapping[str, Picture]) -> dict[str, float
         batch = scorer.prepare([pictures[name] for name in names[first : first + size]])
         scores += [row.score for row in scorer.score(batch)]
     return dict(zip(names, scores, strict=True))
+
+
+@torch.inference_mode()
+def rounded_for_shipping(network: MSIQA, pictures: torch.Tensor) -> MSIQA:
+    """Round a network's weights as the file stores them, and make up for it in the biases.
+
+    The fusion's convolutions take channels whose mean is far larger than their deviation, so that
+    rounding shifts their outputs by a constant. The biases take that constant back.
+
+    Args:
+        network: The originals; not changed.
+        pictures: Prepared pictures whose mean features serve, (N, 3, 224, 224).
+
+    Returns:
+        A network that :func:`save_model` stores without a further loss.
+    """
+    small = copy.deepcopy(network)
+    small.load_state_dict(dequantise(quantise(network.state_dict())))
+    stages = [network(batch, features=True).features for batch in pictures.split(8)]
+    for index, reduce in enumerate(network.fusion.reduce):
+        pooled = torch.cat([F.adaptive_avg_pool2d(s[f"F{index + 1}"], 1) for s in stages])
+        mean = pooled.mean(0).flatten()
+        lost = (reduce.weight - small.fusion.reduce[index].weight).flatten(1) @ mean
+        small.fusion.reduce[index].bias += lost
+    return small.eval()
 
 
 def ship(source: Path, target: Path, scores_file: Path, more: Mapping[str, Any]) -> float:
@@ -81,8 +113,10 @@ def ship(source: Path, target: Path, scores_file: Path, more: Mapping[str, Any])
     original = score_all(source, pictures)
     trial = target.with_name("trial-" + target.name)
     info = replace(model.info, quantised=True, provenance={**model.info.provenance, **more})
+    some = [pictures[name] for name in list(pictures)[::CALIBRATION_STRIDE]]
+    network = rounded_for_shipping(model.network, info.preprocessing(some))
     try:
-        save_model(trial, model.network, info)
+        save_model(trial, network, info)
         small = score_all(trial, pictures)
         shift = float(np.max([abs(small[name] - original[name]) for name in pictures]))
         if shift > LARGEST_SHIFT:

@@ -1,7 +1,9 @@
-"""Weights in 8 bits: one signed byte a weight and one float scale a group.
+"""Small weights files: 8 bits for the backbones, 16 for what follows them.
 
-Symmetric, round to nearest, dequantised at load, so that the network computes in floating point
-and only the file is small.
+Backbones: symmetric, round to nearest, one signed byte a weight and one float scale an output
+channel. Fusion and regressor, an eighth of the weights, are stored as float16: their rows mix
+channels of very different size, which one scale would not fit. All is turned back into float32 at
+load, so that the network computes in floating point and only the file is small.
 """
 
 from __future__ import annotations
@@ -13,24 +15,31 @@ import torch
 SCALE_SUFFIX = ".scale"
 LARGEST = 127
 
+BACKBONES = ("resnet.", "swin.", "conv1.", "layer", "patch_embed.")
+"""How the keys of backbone weights begin, in a whole network or a backbone on its own."""
+
 MIN_QUANTISED = 4096
 """Smaller tensors stay as they are: they weigh nothing and some of them steer a whole map."""
 
 
 def quantise(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Replace every large weight by int8 values and their scales.
+    """Replace every large weight by int8 values and their scales, or by float16.
 
     Args:
         state: A network's state dict in float32.
 
     Returns:
-        For each quantised key K an int8 tensor K of the same shape and a float32 tensor
-        ``K.scale`` with one scale for each output channel (first axis); the rest unchanged.
+        For each large weight K of a backbone an int8 tensor K of the same shape and a float32
+        tensor ``K.scale`` with one scale for each output channel (first axis); other large weights
+        in float16; the rest unchanged.
     """
     packed: dict[str, torch.Tensor] = {}
     for key, tensor in state.items():
         if not (tensor.is_floating_point() and tensor.ndim > 1 and tensor.numel() >= MIN_QUANTISED):
             packed[key] = tensor
+            continue
+        if not key.startswith(BACKBONES):
+            packed[key] = tensor.half()
             continue
         rows = tensor.float().flatten(1)
         scale = rows.abs().amax(1).clamp_min(torch.finfo(torch.float32).tiny) / LARGEST
@@ -51,7 +60,7 @@ def dequantise(packed: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
             continue
         scale = packed.get(key + SCALE_SUFFIX)
         if scale is None:
-            state[key] = tensor
+            state[key] = tensor.float() if tensor.dtype == torch.float16 else tensor
         else:
             state[key] = (tensor.flatten(1).float() * scale[:, None]).view(tensor.shape)
     return state

@@ -1,9 +1,10 @@
-"""Small weights files: 8 bits for the backbones, 16 for what follows them.
+"""Small weights files: 8 bits for backbones and attention, 16 for what follows them.
 
-Backbones: symmetric, round to nearest, one signed byte a weight and one float scale an output
-channel. Fusion and regressor, an eighth of the weights, are stored as float16: their rows mix
-channels of very different size, which one scale would not fit. All is turned back into float32 at
-load, so that the network computes in floating point and only the file is small.
+Backbones and AGCA: symmetric, round to nearest, one signed byte a weight and one float scale an
+output channel. The fusion's convolutions and the regressor, a tenth of the weights, are stored as
+float16: their rows mix channels of very different size, which one scale would not fit. All is
+turned back into float32 at load, so that the network computes in floating point and only the file
+is small.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import torch
 SCALE_SUFFIX = ".scale"
 LARGEST = 127
 
-BACKBONES = ("resnet.", "swin.", "conv1.", "layer", "patch_embed.")
-"""How the keys of backbone weights begin, in a whole network or a backbone on its own."""
+EIGHT_BITS = ("resnet.", "swin.", "fusion.attend", "conv1.", "layer", "patch_embed.")
+"""How the keys of backbones and attention begin, in a whole network or a backbone on its own."""
 
 MIN_QUANTISED = 4096
 """Smaller tensors stay as they are: they weigh nothing and some of them steer a whole map."""
@@ -29,7 +30,7 @@ def quantise(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         state: A network's state dict in float32.
 
     Returns:
-        For each large weight K of a backbone an int8 tensor K of the same shape and a float32
+        For each large weight K of the former an int8 tensor K of the same shape and a float32
         tensor ``K.scale`` with one scale for each output channel (first axis); other large weights
         in float16; the rest unchanged.
     """
@@ -38,7 +39,7 @@ def quantise(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         if not (tensor.is_floating_point() and tensor.ndim > 1 and tensor.numel() >= MIN_QUANTISED):
             packed[key] = tensor
             continue
-        if not key.startswith(BACKBONES):
+        if not key.startswith(EIGHT_BITS):
             packed[key] = tensor.half()
             continue
         rows = tensor.float().flatten(1)

@@ -63,7 +63,7 @@ def test_eight_bits_are_small_and_near(network, tmp_path):
         if tensor.is_floating_point():
             # Half a step of the channel's own scale; half a unit of float16's last place.
             largest = tensor.abs().max().item()
-            backbone = key.startswith(("resnet.", "swin."))
+            backbone = key.startswith(("resnet.", "swin.", "fusion.attend"))
             bound = 1e-7
             if tensor.ndim > 1:
                 bound += largest * (0.5001 / 127 if backbone else 2**-11)

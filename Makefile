@@ -18,12 +18,17 @@ run: $(VENV)/.run-ready
 	@echo
 	@echo "Open the report in a browser: $(abspath $(OUTPUT))/phantom-quality/report.html"
 
+# The Slicer tests run apart: PySide6's import hook and PyTorch do not share a process well.
+SLICER_TESTS := Testing/scene Testing/slicer_module
+
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest Testing $(SLICER_TESTS:%=--ignore=%)
+	$(BIN)/python -m pytest $(SLICER_TESTS)
 
 # Without the tests marked slow.
 test-fast: lint
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" Testing $(SLICER_TESTS:%=--ignore=%)
+	$(BIN)/python -m pytest -m "not slow" $(SLICER_TESTS)
 
 lint: $(VENV)/.test-ready
 	$(BIN)/ruff check .

@@ -15,7 +15,7 @@ from timm.models.swin_transformer import WindowAttention
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from MSIQALib.assessment.device import Device
+from MSIQALib.assessment.device import CPU_BATCH, Device
 from MSIQALib.likert import SCORE_RANGE
 from MSIQALib.model.checkpoint import LoadedModel
 from MSIQALib.model.network import MSIQA, Prediction
@@ -80,6 +80,10 @@ class NetworkScorer:
         Raises:
             torch.cuda.OutOfMemoryError: Not even one picture fits.
         """
+        if self.device.name == "cpu" and len(batch) > CPU_BATCH:
+            # More at once only spills out of the caches.
+            parts = batch.split(CPU_BATCH)
+            return [row for part in parts for row in self._score(part, heatmaps=heatmaps)]
         try:
             return self._score(batch, heatmaps=heatmaps)
         except torch.cuda.OutOfMemoryError:

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from MSIQALib.cli import assess, convert, evaluate, info, phantom, score
+from MSIQALib.cli import assess, convert, evaluate, info, phantom, score, viewer
 from MSIQALib.cli.exit_codes import BAD_INPUT, CANCELLED
 from MSIQALib.errors import MSIQAError
 from MSIQALib.version import __version__
@@ -21,7 +21,7 @@ app = typer.Typer(
     help="Score the image quality of PET/CT without a reference image (MS-IQA). "
     "Research software, not a medical device.",
 )
-for command in (assess, score, evaluate, convert, info, phantom):
+for command in (assess, score, evaluate, convert, info, phantom, viewer):
     command.register(app)
 
 

@@ -5,12 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
+from untrained import save_untrained_network
 
-from MSIQALib.model.checkpoint import save_model
-from MSIQALib.model.config import ModelConfig
-from MSIQALib.model.network import MSIQA
-from MSIQALib.model.weights_info import WeightsInfo
 from MSIQALib.phantom import make_phantom
 
 SLICES = 10
@@ -18,14 +14,8 @@ SLICES = 10
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory) -> Path:
-    """The whole network, untrained, its scores inside the scale."""
-    path = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
-    torch.manual_seed(3)
-    network = MSIQA(ModelConfig(pretrained=False)).eval()
-    with torch.no_grad():
-        network.regressor.score_branch[-1].bias.fill_(1.0)
-    save_model(path, network, WeightsInfo(network.config, provenance={"data": "none"}))
-    return path
+    """The whole network, untrained."""
+    return save_untrained_network(tmp_path_factory.mktemp("weights") / "untrained.safetensors")
 
 
 @pytest.fixture(scope="session")

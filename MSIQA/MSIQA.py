@@ -43,6 +43,8 @@ Scores the image quality of a PET/CT study slice by slice, from 0 (bad) to 4 (ex
 where along the body it falls. Choose the CT and the PET, and click "Assess quality".
 See more information in the <a href="{homepage}">extension documentation</a>.
 For research use only. Not a medical device. Images never leave this computer.
+If you use it in your research, please cite S. Li et al., "MS-IQA: A Multi-Scale Feature Fusion
+Network for PET/CT Image Quality Assessment".
 """).format(homepage=HOMEPAGE)
         self.parent.acknowledgementText = _("""
 The module implements MS-IQA. If you use it in your research, please cite:
@@ -124,6 +126,8 @@ class MSIQAWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onSceneEndImport(self, caller, event) -> None:
         self.results.update()
+        if self.parent.isEntered:
+            self.initializeParameterNode()
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def onNodeRemoved(self, caller, event, node) -> None:
@@ -156,7 +160,7 @@ class MSIQAWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ct, pet = self._parameterNode.ct, self._parameterNode.pet
         problems = inputs.find_problems(ct, pet)
         for label, found in ((self.ui.ctMessage, problems.ct), (self.ui.petMessage, problems.pet)):
-            label.text = "\n".join(problem.text for problem in found)
+            label.text = "\n".join(f"\u26a0 {problem.text}" for problem in found)
             label.visible = bool(found)
         ready = ct is not None and pet is not None and not problems.block
         self.ui.applyButton.enabled = ready

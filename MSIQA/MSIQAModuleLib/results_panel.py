@@ -123,6 +123,8 @@ class ResultsPanel:
         name = box.itemData(box.currentIndex)
         volume = nodes.quality if name == QUALITY else nodes.heatmaps.get(name)
         self.ui.opacitySlider.enabled = volume is not None
+        self.ui.overlayLegend.text = wording.legend(volume)
+        self.ui.overlayLegend.visible = volume is not None
         self.views.show_overlay(volume, self.ui.opacitySlider.value)
 
     def _on_chart_toggled(self, shown: bool) -> None:

@@ -1,4 +1,7 @@
-"""Data to try the module with: a phantom that is computed when it is asked for."""
+"""Data to try the module with: a phantom that is computed, and a patient that is downloaded.
+
+Either happens when it is asked for.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,22 @@ CATEGORY = "MSIQA"
 PHANTOM = "MSIQAPhantomPETCT"
 SLICES = 48
 
+STS = "STS_001"
+STS_FOLDER = (
+    "https://github.com/theibsi/data_sets/raw/6da96021bc91faf4c0cb7fd7fa56a4225d2064a8/"
+    f"ibsi_validation/nifti/{STS}/"
+)
+STS_CHECKSUMS = {
+    "CT": "SHA256:6751295745f056c0b25e3b97fc5d9106d944b715db2df3f1a408923b9c36cf5f",
+    "PET": "SHA256:358300bb60fb5a21e914e833afdda4d16072bd25cbd0c0f9e38a7a64726af31a",
+}
+"""FDG-PET/CT around a soft-tissue sarcoma (HU and SUV, 4 MB), CC BY 3.0: M. Vallieres et al., The
+Cancer Imaging Archive 2015, doi 10.7937/K9/TCIA.2015.7GO2GSKS; cropped, and made SUV, by the IBSI.
+"""
+
 
 def register_sample_data() -> None:
-    """Add the phantom to Slicer's Sample Data module."""
+    """Add the two studies to Slicer's Sample Data module."""
     import SampleData
 
     icons = Path(__file__).resolve().parents[1] / "Resources" / "Icons"
@@ -34,6 +50,14 @@ def register_sample_data() -> None:
         nodeNames=[],
         customDownloader=_on_phantom_asked,
         thumbnailFileName=str(icons / "MSIQAPhantom.png"),
+    )
+    SampleData.SampleDataLogic.registerCustomSampleDataSource(
+        category=CATEGORY,
+        sampleName="MSIQASarcomaPETCT",
+        uris=[f"{STS_FOLDER}{modality}_image.nii.gz" for modality in STS_CHECKSUMS],
+        fileNames=[f"{STS}_{modality}.nii.gz" for modality in STS_CHECKSUMS],
+        nodeNames=[f"{STS} {modality}" for modality in STS_CHECKSUMS],
+        checksums=list(STS_CHECKSUMS.values()),
     )
 
 

@@ -36,6 +36,7 @@ class StudyViews(VTKObservationMixin):
         self._nodes: StudyNodes | None = None
         self._overlay: vtkMRMLScalarVolumeNode | None = None
         self._layout_before: int | None = None
+        self._layout_with_chart: int | None = None
         self._plot_view = None
 
     @property
@@ -81,14 +82,17 @@ class StudyViews(VTKObservationMixin):
         if self._layout_before is None:
             self._layout_before = manager.layout
         slicer.modules.plots.logic().ShowChartInLayout(self._nodes.chart)
+        self._layout_with_chart = manager.layout
         self._listen_to_plot(manager.plotWidget(0).plotView() if manager.plotViewCount else None)
 
     def hide_chart(self) -> None:
-        """Switch back to the layout from before."""
+        """Switch back to the layout from before, unless the user has chosen another meanwhile."""
         self._listen_to_plot(None)
         before, self._layout_before = self._layout_before, None
         manager = slicer.app.layoutManager()
-        if before is not None and manager is not None:
+        if before is None or manager is None:
+            return
+        if manager.layout == self._layout_with_chart:
             manager.layout = before
 
     def show_overlay(self, volume: vtkMRMLScalarVolumeNode | None, opacity: float = 0.5) -> None:

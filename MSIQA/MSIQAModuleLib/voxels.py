@@ -28,8 +28,9 @@ def hardened(node: vtkMRMLScalarVolumeNode) -> vtkMRMLScalarVolumeNode:
     parent = node.GetParentTransformNode()
     if parent is None or parent.IsTransformToWorldLinear():
         return node
-    copy = slicer.vtkMRMLScalarVolumeNode()
-    copy.SetName(node.GetName())
+    # A scene of its own: hardening asks the node's transform how far the image has moved.
+    scene = slicer.vtkMRMLScene()
+    copy = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", node.GetName())
     ijk_to_ras = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(ijk_to_ras)
     copy.SetIJKToRASMatrix(ijk_to_ras)
@@ -38,7 +39,11 @@ def hardened(node: vtkMRMLScalarVolumeNode) -> vtkMRMLScalarVolumeNode:
     copy.SetAndObserveImageData(image)
     to_world = vtk.vtkGeneralTransform()
     parent.GetTransformToWorld(to_world)
-    copy.ApplyTransform(to_world)
+    transform = scene.AddNewNodeByClass("vtkMRMLTransformNode")
+    transform.SetAndObserveTransformToParent(to_world)
+    copy.SetAndObserveTransformNodeID(transform.GetID())
+    copy.HardenTransform()
+    scene.RemoveNode(copy)
     return copy
 
 

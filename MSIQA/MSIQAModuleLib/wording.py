@@ -8,11 +8,15 @@ from slicer.i18n import tr as _
 
 from MSIQALib.assessment.result import SliceResult, StudyResult
 from MSIQALib.likert import word_of
+from MSIQALib.scene.heatmaps import activations_of
 
 if TYPE_CHECKING:
+    from slicer import vtkMRMLColorTableNode, vtkMRMLScalarVolumeNode
+
     from MSIQAModuleLib.run import AssessmentRun
 
 _MINUTE = 60
+_SQUARES = 10
 
 
 def summary(result: StudyResult) -> str:
@@ -23,9 +27,10 @@ def summary(result: StudyResult) -> str:
         _("Mean {mean} ({word}), median {median}; 0 is bad, 4 is excellent.").format(
             mean=f"{result.mean:.2f}", word=word_of(result.mean), median=f"{result.median:.2f}"
         ),
-        _("{share} of {count} slices score under {threshold}.").format(
-            share=f"{result.share_below:.0%}",
+        _("{below} of {count} slices ({share}) score under {threshold}.").format(
+            below=round(result.share_below * len(result.assessed)),
             count=len(result.assessed),
+            share=f"{result.share_below:.0%}",
             threshold=f"{result.threshold:g}",
         ),
     ]
@@ -44,6 +49,29 @@ def slice_line(row: SliceResult) -> str:
         word=row.word,
         position=f"{row.position_mm:.0f}",
     )
+
+
+def legend(volume: vtkMRMLScalarVolumeNode | None) -> str:
+    """The colours of an overlay as rich text; empty for none."""
+    if volume is None:
+        return ""
+    table = volume.GetDisplayNode().GetColorNode()
+    last = table.GetNumberOfColors() - 1
+    if last < _SQUARES:  # the words are the colours' names
+        named = (f"{_square(table, at)} {table.GetColorName(at)}" for at in range(last + 1))
+        return "&nbsp; ".join(named)
+    squares = "".join(_square(table, round(at * last / _SQUARES)) for at in range(_SQUARES + 1))
+    low, high = activations_of(volume) or volume.GetImageData().GetScalarRange()
+    return _("activation {low} {colours} {high}").format(
+        low=f"{low:.3g}", colours=squares, high=f"{high:.3g}"
+    )
+
+
+def _square(table: vtkMRMLColorTableNode, at: int) -> str:
+    shade = [0.0] * 4
+    table.GetColor(at, shade)
+    red, green, blue = (round(255 * part) for part in shade[:3])
+    return f'<span style="color:#{red:02x}{green:02x}{blue:02x}">\u25a0</span>'
 
 
 def time_left(seconds: float | None) -> str:

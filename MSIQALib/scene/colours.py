@@ -1,9 +1,12 @@
-"""Colours of the scene: cividis for scores, inferno for heatmaps, the report's inks for the chart.
+"""Colours of the scene: RdYlBu for scores, inferno for heatmaps, the report's inks for the chart.
 
-The maps are kept as a few of their colours, with straight lines between: 3D Slicer brings no
-matplotlib, and a scene must open without anything to install. They agree with matplotlib's to
-:data:`TOLERANCE`. cividis (Nunez et al., PLoS ONE 13, 2018) keeps its order for readers with a
-colour vision deficiency and in a grey print; inferno is perceptually uniform.
+Scores lie over a grey CT, where the dark and grey ends of the report's cividis would vanish: poor
+slices must stand out. RdYlBu (C. Brewer, ColorBrewer 2.0, five classes) goes from red by pale
+yellow to blue and is told apart with the common colour vision deficiencies.
+
+inferno is perceptually uniform. It is kept as a few of its colours, with straight lines between: 3D
+Slicer brings no matplotlib, and a scene must open without anything to install. It agrees with
+matplotlib's to :data:`TOLERANCE`.
 """
 
 from __future__ import annotations
@@ -21,25 +24,7 @@ if TYPE_CHECKING:
 RGB = tuple[float, float, float]
 """0..1 each."""
 
-CIVIDIS = (
-    "#00224e",
-    "#002e6a",
-    "#1a386f",
-    "#32436d",
-    "#434e6c",
-    "#535a6d",
-    "#61656f",
-    "#6f7073",
-    "#7d7c78",
-    "#8c8878",
-    "#9b9476",
-    "#aba072",
-    "#bcae6c",
-    "#cdbb63",
-    "#dec958",
-    "#f0d846",
-    "#fee838",
-)
+RD_YL_BU = ("#d7191c", "#fdae61", "#ffffbf", "#abd9e9", "#2c7bb6")
 INFERNO = (
     "#000004",
     "#0b0724",
@@ -88,7 +73,7 @@ def likert_table(scene: vtkMRMLScene, name: str) -> vtkMRMLColorTableNode:
     Shown with a window from -0.5 to 4.5, a score takes the colour of its word.
     """
     last = len(WORDS) - 1
-    shades = [(f"{step} {word}", sample(CIVIDIS, step / last)) for step, word in enumerate(WORDS)]
+    shades = [(f"{step} {word}", sample(RD_YL_BU, step / last)) for step, word in enumerate(WORDS)]
     return _table(scene, name, shades)
 
 
@@ -102,7 +87,7 @@ def score_table(scene: vtkMRMLScene, name: str) -> vtkMRMLColorTableNode:
     for at in range(SHADES):
         fraction = at / (SHADES - 1)
         score = low + fraction * (high - low)
-        shades.append((f"{score:.2f} {word_of(score)}", sample(CIVIDIS, fraction)))
+        shades.append((f"{score:.2f} {word_of(score)}", sample(RD_YL_BU, fraction)))
     return _table(scene, name, shades)
 
 

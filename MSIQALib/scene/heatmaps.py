@@ -6,8 +6,6 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import SimpleITK as sitk
-
 from MSIQALib.errors import InputError
 from MSIQALib.imaging.volume import Geometry
 from MSIQALib.scene import colours, study_nodes
@@ -19,16 +17,19 @@ from MSIQALib.scene.quality import image_of
 from MSIQALib.scene.study_nodes import StudyNodes
 
 if TYPE_CHECKING:
+    import SimpleITK as sitk
     from slicer import vtkMRMLColorTableNode, vtkMRMLScalarVolumeNode
 
 logger = logging.getLogger(__name__)
 
 RANGE = (0.0, 255.0)
-SHOWN_FROM = 1.0
-"""0 stands for slices without a map, and for the lowest hundredth of the activations."""
+SHOWN_FROM = 51.0
+"""The lowest fifth would only darken the image. 0 also stands for slices without a map."""
 
 ACTIVATIONS = ("MSIQA_activation_at_0", "MSIQA_activation_at_255")
 """Keys of the file that say what 0 and 255 stand for; kept as attributes of the node."""
+
+LABELS = 3
 
 _REMEDY = "Run the assessment of this CT again and load the maps that it writes"
 
@@ -49,6 +50,8 @@ def load_heatmap(nodes: StudyNodes, name: str, path: Path) -> vtkMRMLScalarVolum
     Raises:
         InputError: The file cannot be read, or its grid is not that of the study.
     """
+    import SimpleITK as sitk
+
     image = _read(path)
     geometry = Geometry(
         image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection()
@@ -65,14 +68,23 @@ def load_heatmap(nodes: StudyNodes, name: str, path: Path) -> vtkMRMLScalarVolum
     volume.SetIJKToRASMatrix(ijk_to_ras(geometry))
     volume.SetAndObserveImageData(image_of(sitk.GetArrayViewFromImage(image)))
     for key in ACTIVATIONS:
-        if image.HasMetaDataKey(key):
-            volume.SetAttribute(study_nodes.PREFIX + key, image.GetMetaData(key))
+        text = image.GetMetaData(key) if image.HasMetaDataKey(key) else None
+        volume.SetAttribute(study_nodes.PREFIX + key, text)
     if volume.GetDisplayNode() is None:
         volume.CreateDefaultDisplayNodes()
         display = volume.GetDisplayNode()
         show_colours(display, _colours(nodes).GetID(), RANGE, shown=(SHOWN_FROM, RANGE[1]))
-        set_legend(volume, f"{name} activation", LEFT, labels=2)
+    set_legend(volume, f"{name} activation", LEFT, labels=LABELS, scale=activations_of(volume))
     return volume
+
+
+def activations_of(volume: vtkMRMLScalarVolumeNode) -> tuple[float, float] | None:
+    """The activations that a heatmap's 0 and 255 stand for; None where its file did not tell."""
+    try:
+        low, high = (float(volume.GetAttribute(study_nodes.PREFIX + key)) for key in ACTIVATIONS)
+    except (TypeError, ValueError):  # no such attribute, or no number
+        return None
+    return (low, high) if low < high else None
 
 
 def _colours(nodes: StudyNodes) -> vtkMRMLColorTableNode:
@@ -87,6 +99,8 @@ def _colours(nodes: StudyNodes) -> vtkMRMLColorTableNode:
 
 
 def _read(path: Path) -> sitk.Image:
+    import SimpleITK as sitk
+
     try:
         image = sitk.ReadImage(str(path), sitk.sitkUInt8)
     except RuntimeError as error:

@@ -44,7 +44,8 @@ def create_study_nodes(
     Args:
         scene: Where to add them.
         ct_node: The user's CT. It is referred to, not changed; the study outlives it.
-        name: Shown to the user; "MSIQA: " and the CT's name where there is none.
+        name: Shown to the user; "MSIQA: " and the CT's name where there is none, numbered where the
+            CT is assessed again.
         threshold: Likert score under which a slice counts as poor.
         pet_node: The user's PET, to be found again from the study.
         grid: The CT's grid as it is assessed, where a copy of the CT is (a non-linear transform was
@@ -57,7 +58,8 @@ def create_study_nodes(
         ValueError: The CT has no voxels, or is under a non-linear transform and ``grid`` is None.
     """
     grid = grid or SliceGrid(geometry_of(ct_node))
-    nodes = StudyNodes(add_node(scene, "vtkMRMLTableNode", name or f"MSIQA: {ct_node.GetName()}"))
+    name = name or scene.GenerateUniqueName(f"MSIQA: {ct_node.GetName()}")
+    nodes = StudyNodes(add_node(scene, "vtkMRMLTableNode", name))
     table.set_columns(nodes.table)
     nodes.set_attribute(study_nodes.GRID, grid.to_json())
     nodes.set_attribute(study_nodes.THRESHOLD, repr(float(threshold)))

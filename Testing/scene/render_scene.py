@@ -7,8 +7,8 @@ The picture comes from the scene alone, through 3D Slicer's own slice logic and 
     python Testing/scene/render_scene.py --ct CT --result RESULT --output scene.png
 
 What differs from 3D Slicer: its plot view is a Qt widget, so the chart's nodes are handed to VTK's
-chart here in the way of qMRMLPlotView.cxx; and the views' frames and their arrangement are drawn by
-this script.
+chart here in the way of qMRMLPlotView.cxx; and the views' frames and their arrangement, that of the
+layout with four views and a plot, are drawn by this script.
 """
 
 from __future__ import annotations
@@ -44,12 +44,16 @@ from MSIQALib.scene.overlay import show_overlay
 from MSIQALib.scene.position import mark_slice, position_of
 from MSIQALib.scene.study import StudyNodes, create_study_nodes, finish_study, result_of
 
-VIEW = (480, 480)
-CHART = (3 * VIEW[0] + 2 * 6, 380)
+VIEW = (620, 480)
+BAR = 8
+CHART = (VIEW[0], VIEW[1] + BAR)
 GAP = 6
-CT_WINDOW = (-160.0, 240.0)
-SLICE_COLOURS = {"Axial": "#f34a4a", "Sagittal": "#edd54c", "Coronal": "#6eb04b"}
-"""3D Slicer's bars over the red, yellow and green view."""
+CT_WINDOW = (-85.0, 165.0)
+SLICE_COLOURS = {"Axial": "#f34a4a", "Coronal": "#6eb04b", "Sagittal": "#edd54c"}
+"""3D Slicer's bars over the red, green and yellow view."""
+
+UPPER_EDGE = 7
+"""Where the module writes (MSIQA/MSIQAModuleLib/views.py)."""
 
 
 def build(world: World, arguments: argparse.Namespace) -> StudyNodes:
@@ -116,8 +120,8 @@ class View:
         actor.SetMapper(mapper)
         self.renderer.AddViewProp(actor)
         corner = vtkCornerAnnotation()
-        corner.SetText(2, text)
-        corner.SetMaximumFontSize(16)
+        corner.SetText(UPPER_EDGE, text)
+        corner.SetMaximumFontSize(18)
         corner.GetTextProperty().ShadowOn()
         self.renderer.AddViewProp(corner)
         return framed(grab(self.window), SLICE_COLOURS[self.orientation])
@@ -182,9 +186,8 @@ def grab(window: vtkRenderWindow) -> Image.Image:
 
 def framed(picture: Image.Image, colour: str) -> Image.Image:
     """A view under its coloured bar."""
-    bar = 8
-    whole = Image.new("RGB", (picture.width, picture.height + bar), colour)
-    whole.paste(picture, (0, bar))
+    whole = Image.new("RGB", (picture.width, picture.height + BAR), colour)
+    whole.paste(picture, (0, BAR))
     return whole
 
 
@@ -216,12 +219,12 @@ def main() -> None:
             else:
                 pictures.append(view.draw(study.ct, study.quality, 0.45, place, ""))
             view.close()
-        chart = draw_chart(study)
-        height = pictures[0].height
-        whole = Image.new("RGB", (CHART[0], height + GAP + CHART[1]), "#303030")
-        for at, picture in enumerate(pictures):
-            whole.paste(picture, (at * (VIEW[0] + GAP), 0))
-        whole.paste(chart, (0, height + GAP))
+        axial, coronal, sagittal = pictures
+        width, height = axial.size
+        whole = Image.new("RGB", (2 * width + GAP, 2 * height + GAP), "#303030")
+        for at, picture in enumerate((axial, draw_chart(study), coronal, sagittal)):
+            row, column = divmod(at, 2)
+            whole.paste(picture, (column * (width + GAP), row * (height + GAP)))
         arguments.output.parent.mkdir(parents=True, exist_ok=True)
         whole.save(arguments.output, optimize=True)
         world.scene.Clear(True)

@@ -17,7 +17,7 @@ from MSIQALib.scene.study import create_study_nodes, remove_study
 FIELDS = {"MSIQA_map": "F1", "MSIQA_activation_at_0": "0.125", "MSIQA_activation_at_255": "1.75"}
 
 
-def write_map(path, grid, value_of):
+def write_map(path, grid, value_of, fields=FIELDS):
     """A map file as the engine writes it, its voxels given by their place in LPS."""
     width, height, depth = grid.axial.size
     slices = []
@@ -26,7 +26,7 @@ def write_map(path, grid, value_of):
         for j, i in np.ndindex(height, width):
             values[j, i] = value_of((grid.axial.ijk_to_lps @ [i, j, k, 1.0])[:3])
         slices.append(values)
-    write_heatmap_volume(path, slices, grid.axial, FIELDS)
+    write_heatmap_volume(path, slices, grid.axial, fields)
     return path
 
 
@@ -99,7 +99,7 @@ def test_colours_and_legend(study, path):
     volume = load_heatmap(study, "F_W", path)
     display = volume.GetDisplayNode()
     assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == (0.0, 255.0)
-    assert (display.GetLowerThreshold(), display.GetUpperThreshold()) == (1.0, 255.0)
+    assert (display.GetLowerThreshold(), display.GetUpperThreshold()) == (51.0, 255.0)
     assert display.GetApplyThreshold()
     table = display.GetColorNode()
     assert table.GetNumberOfColors() == 256
@@ -107,10 +107,56 @@ def test_colours_and_legend(study, path):
         shade = [0.0] * 4
         table.GetColor(at, shade)
         assert shade[:3] == pytest.approx(mpl.colormaps["inferno"](at)[:3], abs=11 / 255)
+    assert volume.GetDisplayNode() is volume.GetVolumeDisplayNode()
+
+
+def test_weak_activations_do_not_cover_the_image(world, study, tmp_path):
+    """Below a fifth of the range nothing is drawn."""
+    ijks = [(1, 1, 1), (3, 1, 1)]
+    weak, strong = (scenes.to_ras(study.ct, ijk) for ijk in ijks)
+
+    def value(lps):
+        places = ((weak, 0.15), (strong, 0.3))
+        return sum(v for ras, v in places if np.allclose(lps, ras * (-1, -1, 1), atol=1e-6))
+
+    volume = load_heatmap(study, "F1", write_map(tmp_path / "F1.nrrd", study.grid, value))
+    view = scenes.SliceView(world, "Axial")
+    view.composite.SetBackgroundVolumeID(volume.GetID())
+    view.show(weak)
+    assert view.pixel(weak)[3] == 0
+    assert view.pixel(strong)[3] == 255
+
+
+def test_legend_counts_activations(study, path):
+    """A legend's numbers run over the window of its primary display node (Slicer's Colors)."""
+    volume = load_heatmap(study, "F_W", path)
     legend = legend_of(volume)
-    assert legend.GetTitleText().startswith("F_W")
+    assert legend.GetTitleText() == "F_W activation"
     assert not legend.GetUseColorNamesForLabels()
-    assert legend.GetPrimaryDisplayNode() is display
+    scale = legend.GetPrimaryDisplayNode()
+    assert (scale.GetWindowLevelMin(), scale.GetWindowLevelMax()) == (0.125, 1.75)
+    assert scale.GetColorNode() is volume.GetDisplayNode().GetColorNode()
+    # The manager asks it for its volume, to know which views show that.
+    assert scale.GetDisplayableNode() is volume
+    assert legend.GetLabelFormat() % 0.125 == "0.125"
+
+
+def test_legend_follows_a_map_that_is_loaded_again(world, study, path):
+    volume = load_heatmap(study, "F_W", path)
+    count = len(world.nodes())
+    volume.GetDisplayNode().SetWindowLevelMinMax(20.0, 120.0)
+    write_map(path, study.grid, lambda _: 1.0, {**FIELDS, "MSIQA_activation_at_255": "9.5"})
+    load_heatmap(study, "F_W", path)
+    assert legend_of(volume).GetPrimaryDisplayNode().GetWindowLevelMax() == 9.5
+    assert volume.GetDisplayNode().GetWindowLevelMax() == 120.0
+    assert len(world.nodes()) == count
+
+
+@pytest.mark.parametrize("fields", [{}, {"MSIQA_activation_at_0": "?"}])
+def test_without_activations_the_legend_counts_the_files_numbers(study, path, fields):
+    write_map(path, study.grid, lambda _: 1.0, fields)
+    volume = load_heatmap(study, "F_W", path)
+    assert legend_of(volume).GetPrimaryDisplayNode() is volume.GetDisplayNode()
 
 
 def test_what_the_values_stand_for_is_kept(study, path):

@@ -117,20 +117,10 @@ def messages(monkeypatch):
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory) -> Path:
-    """The whole network, untrained, its scores inside the scale."""
-    import torch
-    from MSIQALib.model.checkpoint import save_model
-    from MSIQALib.model.config import ModelConfig
-    from MSIQALib.model.network import MSIQA
-    from MSIQALib.model.weights_info import WeightsInfo
+    """The whole network, untrained."""
+    from untrained import save_untrained_network
 
-    path = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
-    torch.manual_seed(3)
-    network = MSIQA(ModelConfig(pretrained=False)).eval()
-    with torch.no_grad():
-        network.regressor.score_branch[-1].bias.fill_(1.0)
-    save_model(path, network, WeightsInfo(network.config, provenance={"data": "none"}))
-    return path
+    return save_untrained_network(tmp_path_factory.mktemp("weights") / "untrained.safetensors")
 
 
 @pytest.fixture

@@ -200,9 +200,10 @@ def test_closing_the_scene_ends_the_process(panel, started, app, scene):
     assert not panel.ui.applyButton.enabled
 
 
-def test_deleting_an_input_ends_the_process(panel, started, wait_for, scene):
+@pytest.mark.parametrize("name", ["ctSelector", "petSelector"])
+def test_deleting_an_input_ends_the_process(panel, started, wait_for, scene, name):
     pid = pid_of(started)
-    scene.RemoveNode(panel.ui.petSelector.currentNode())
+    scene.RemoveNode(getattr(panel.ui, name).currentNode())
     wait_for(lambda: not started.running)
     assert not alive(pid)
     assert "was removed while it was assessed" in started.message

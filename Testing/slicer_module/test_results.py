@@ -58,7 +58,7 @@ def test_saved_study_is_shown_when_the_panel_opens(study, widget):
     assert not panel.ui.resultsCollapsibleButton.isHidden()
     assert panel.ui.studyComboBox.currentText == "MSIQA: CT"
     assert "Mean 2.79" in panel.ui.summaryLabel.text
-    assert "8% of 12 slices score under 2" in panel.ui.summaryLabel.text
+    assert "1 of 12 slices (8%) score under 2." in panel.ui.summaryLabel.text
     assert panel.ui.warningsLabel.text == "A warning."
     assert panel.ui.worstList.item(0).text().startswith("Slice 3: 0.50")
     assert panel.ui.researchLabel.text.startswith("For research use only")
@@ -135,6 +135,33 @@ def test_one_of_several_studies_is_chosen(study, widget, scene, app):
     assert marked(other) == pytest.approx((45.0, 0.5))
 
 
+def test_chart_and_observers_follow_the_choice(study, widget, scene):
+    from MSIQALib.scene.study import remove_study
+
+    other = add_study(scene, add_ct("CT 2"), low=9)
+    panel = widget()
+    panel.ui.chartButton.click()
+    plot = scene.GetFirstNodeByClass("vtkMRMLPlotViewNode")
+    for index, nodes in enumerate((study, other)):
+        panel.ui.studyComboBox.currentIndex = index
+        assert plot.GetPlotChartNodeID() == nodes.chart.GetID()
+        observed = [observation[0] for observation in panel.results.views.Observations]
+        assert sorted(map(id, observed)) == sorted(map(id, views(scene).values()))
+    for nodes in (study, other):
+        remove_study(nodes)
+    assert list(panel.results.views.Observations) == []
+
+
+def test_panel_observes_no_more_each_time_it_is_opened(study, widget):
+    panel = widget()
+    before = len(panel.Observations)
+    for _ in range(2):
+        panel.exit()
+        assert len(panel.Observations) < before
+        panel.enter()
+        assert len(panel.Observations) == before
+
+
 def test_removed_study_leaves_the_panel(study, widget, app, scene):
     from MSIQALib.scene.study import remove_study
 
@@ -156,12 +183,50 @@ def test_layout_goes_back_when_the_scene_closes(study, widget, app, scene):
     assert not panel.ui.chartButton.checked
 
 
-def test_scene_that_is_loaded_shows_its_studies(widget, module, scene, tmp_path):
+def test_layout_that_the_user_chose_meanwhile_stays(study, widget, app, scene):
+    import slicer
+
+    panel = widget()
+    panel.ui.chartButton.click()
+    chosen = slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView
+    app.layoutManager().layout = chosen
+    panel.ui.chartButton.click()
+    assert app.layoutManager().layout == chosen
+    panel.ui.chartButton.click()
+    assert app.layoutManager().plotViewCount == 1
+    panel.ui.chartButton.click()
+    assert app.layoutManager().layout == chosen
+
+
+def test_scene_that_is_loaded_shows_its_studies_and_fills_the_inputs(widget, module, scene):
     panel = widget()
     assert panel.ui.resultsCollapsibleButton.isHidden()
-    add_study(scene, add_ct())
+    ct, pet = add_ct(), add_pet()
+    add_study(scene, ct, pet=False)
     scene.InvokeEvent(scene.EndImportEvent)
     assert panel.ui.studyComboBox.count == 1
+    assert panel.ui.ctSelector.currentNode() is ct
+    assert panel.ui.petSelector.currentNode() is pet
+
+
+def test_loading_a_scene_leaves_another_modules_user_alone(widget, module, scene):
+    panel = widget()
+    panel.parent.isEntered = False
+    panel.exit()
+    add_ct(), add_pet()
+    scene.InvokeEvent(scene.EndImportEvent)
+    assert panel.ui.ctSelector.currentNode() is None
+
+
+def test_the_same_ct_twice_gives_two_names(study, widget, scene):
+    from MSIQALib.scene.study import create_study_nodes
+
+    names = [create_study_nodes(scene, study.ct).name for _ in range(2)]
+    assert len({study.name, *names}) == 3
+    assert all(name.startswith("MSIQA: CT") for name in names)
+    panel = widget()
+    box = panel.ui.studyComboBox
+    assert [box.itemText(at) for at in range(box.count)] == [study.name, *names]
 
 
 def test_sample_data_is_registered_once(module, app, monkeypatch):
@@ -188,7 +253,7 @@ def test_sample_data_is_registered_once(module, app, monkeypatch):
             checksums=None,
             loadFileType=None,
         ):
-            assert len(uris) == len(fileNames) == len(nodeNames)
+            assert len(uris) == len(fileNames) == len(nodeNames) == len(checksums or uris)
             source = (category, sampleName, customDownloader, thumbnailFileName)
             if source not in registered:  # isSampleDataSourceRegistered
                 registered.append(source)
@@ -200,16 +265,44 @@ def test_sample_data_is_registered_once(module, app, monkeypatch):
     module.MSIQA(parent)
     app.emit("startupCompleted()")
     app.emit("startupCompleted()")
-    ((category, name, make, thumbnail),) = registered
-    assert category == "MSIQA"
+    (category, name, make, thumbnail), (other_category, other_name, *_) = registered
+    assert category == other_category == "MSIQA"
+    assert "Sarcoma" in other_name
     assert "Phantom" in name
     assert callable(make)
     from pathlib import Path
 
     assert Path(thumbnail).is_file()
     assert parent.categories == ["Quantification"]
-    assert "cite" in parent.acknowledgementText
+    for text in (parent.helpText, parent.acknowledgementText):
+        assert "cite" in text
+        assert "Multi-Scale Feature Fusion" in text
     assert "research use only" in parent.helpText
+
+
+def test_sample_patient_is_a_pair_to_assess(module, scene, data_root):
+    """The checksums are those of the files, and the nodes' names tell which is which."""
+    import hashlib
+
+    import slicer
+    from MSIQALib.imaging.reader import read_volume
+    from MSIQALib.scene.grid import ijk_to_ras
+    from MSIQAModuleLib import inputs, sample_data
+
+    nodes = []
+    for modality, checksum in sample_data.STS_CHECKSUMS.items():
+        path = data_root / "sts-nifti" / sample_data.STS / f"{modality}.nii.gz"
+        assert checksum == f"SHA256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+        volume = read_volume(path)
+        nodes.append(
+            slicer.util.addVolumeFromArray(
+                volume.array,
+                ijkToRAS=ijk_to_ras(volume.geometry),
+                name=f"{sample_data.STS} {modality}",
+            )
+        )
+    assert inputs.choose_inputs(scene) == tuple(nodes)
+    assert inputs.find_problems(*nodes) == inputs.Problems()
 
 
 def test_sample_phantom_is_a_pair_to_assess(module, scene):
@@ -227,3 +320,28 @@ def test_sample_phantom_is_a_pair_to_assess(module, scene):
     assert composite.GetBackgroundVolumeID() == ct.GetID()
     assert composite.GetForegroundVolumeID() == pet.GetID()
     assert slicer.util.arrayFromVolume(ct).shape[0] == 8
+
+
+def test_colours_of_the_overlay_stand_in_the_panel(study, widget, tmp_path):
+    """Slicer's legend shows only where the overlay is a view's foreground."""
+    import numpy as np
+    from MSIQALib.assessment.nrrd import write_heatmap_volume
+    from MSIQALib.scene.heatmaps import load_heatmap
+
+    width, height, depth = study.grid.axial.size
+    slices = [np.full((height, width), k / depth, np.float32) for k in range(depth)]
+    fields = {"MSIQA_activation_at_0": "1.5123", "MSIQA_activation_at_255": "7.25"}
+    write_heatmap_volume(tmp_path / "F3.nrrd", slices, study.grid.axial, fields)
+    load_heatmap(study, "F3", tmp_path / "F3.nrrd")
+    panel = widget()
+    assert panel.ui.overlayLegend.isHidden()
+    panel.ui.overlayComboBox.currentIndex = 1
+    for colour, word in (("#d7191c", "0 bad"), ("#2c7bb6", "4 excellent")):
+        assert f'{colour}">\u25a0</span> {word}' in panel.ui.overlayLegend.text
+    panel.ui.overlayComboBox.currentIndex = 2
+    text = panel.ui.overlayLegend.text
+    assert text.startswith("activation 1.51 <")
+    assert text.endswith(" 7.25")
+    assert text.index("#000004") < text.index("#fcffa4")
+    panel.ui.overlayComboBox.currentIndex = 0
+    assert panel.ui.overlayLegend.isHidden()

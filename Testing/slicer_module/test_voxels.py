@@ -108,6 +108,30 @@ def test_bending_transform_is_hardened_on_a_copy(voxels, scene, tmp_path):
     assert node.GetParentTransformNode() is transform
 
 
+def test_image_that_a_bending_transform_moves_far_is_not_cut_off(voxels, scene, tmp_path):
+    import vtk
+
+    node = volume_with_landmark()
+    far = vtk.vtkThinPlateSplineTransform()
+    far.SetBasisToR()
+    sources, targets = vtk.vtkPoints(), vtk.vtkPoints()
+    up = np.array((0.0, 0.0, 100.0))
+    for corner in np.ndindex(2, 2, 2):
+        place = np.array(corner) * 60.0 - 30.0
+        sources.InsertNextPoint(*place)
+        targets.InsertNextPoint(*(place + up))
+    far.SetSourceLandmarks(sources)
+    far.SetTargetLandmarks(targets)
+    transform = scene.AddNewNodeByClass("vtkMRMLTransformNode")
+    transform.SetAndObserveTransformToParent(far)
+    node.SetAndObserveTransformNodeID(transform.GetID())
+    voxels.write_volume(node, tmp_path / "CT.nrrd")
+    moved = expected(oblique()) + up
+    np.testing.assert_allclose(landmark_in_file(tmp_path / "CT.nrrd"), moved, atol=2.5)
+    low, high = voxels.slice_grid(node).limits_mm
+    assert low < moved[2] < high
+
+
 def test_factor_turns_activity_into_suv(voxels, tmp_path):
     node = add_volume(np.full((3, 4, 5), 20000, np.int16), "PET")
     voxels.write_volume(node, tmp_path / "PET.nrrd", factor=2e-4)

@@ -128,10 +128,26 @@ class Application(SignalsBySignature):
         QApplication.processEvents()
 
 
+class PlotsLogic:
+    """Modules/Loadable/Plots/Logic/vtkSlicerPlotsLogic.cxx, and what the application does for it.
+
+    vtkSlicerApplicationLogic::PropagatePlotChartSelection shows the chart in all plot views.
+    """
+
+    def __init__(self, scene):
+        self._scene = scene
+        self._logic = slicer.vtkSlicerPlotsLogic()
+        self._logic.SetMRMLScene(scene)
+
+    def ShowChartInLayout(self, chart):
+        self._logic.ShowChartInLayout(chart)
+        for view in slicer.util.getNodesByClass("vtkMRMLPlotViewNode", self._scene):
+            view.SetPlotChartNodeID(chart.GetID())
+
+
 def make_modules(scene) -> types.SimpleNamespace:
     """slicer.modules.<name>.logic(): Slicer's own logics where the module uses their effect."""
-    plots = slicer.vtkSlicerPlotsLogic()
-    plots.SetMRMLScene(scene)
+    plots = PlotsLogic(scene)
     colors = types.SimpleNamespace(
         GetPETColorNodeID=lambda kind: "vtkMRMLPETProceduralColorNodeHeat"
     )

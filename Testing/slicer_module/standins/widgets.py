@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import slicer
 import vtk
-from PySide6.QtCore import Property, Qt, Signal
+from PySide6.QtCore import Property, QMargins, Qt, Signal
 from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QGroupBox, QHBoxLayout, QSlider, QWidget
 
 from __feature__ import true_property  # isort: skip # noqa: F401
@@ -42,6 +42,7 @@ class qMRMLNodeComboBox(QWidget):
         self._children, self._add, self._remove = True, True, True
         self._box = QComboBox(self)
         row = QHBoxLayout(self)
+        row.contentsMargins = QMargins()
         row.addWidget(self._box)
 
     def _nodeTypes(self):
@@ -131,6 +132,7 @@ class ctkSliderWidget(QWidget):
         self._step, self._page, self._decimals = 1.0, 1.0, 2
         self._slider, self._box = QSlider(Qt.Horizontal, self), QDoubleSpinBox(self)
         row = QHBoxLayout(self)
+        row.contentsMargins = QMargins()
         row.addWidget(self._slider)
         row.addWidget(self._box)
 

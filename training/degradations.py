@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter, gaussian_filter1d, shift, uniform_filter1d
+from scipy.ndimage import correlate1d, gaussian_filter, gaussian_filter1d, shift
 
 from MSIQALib.imaging.volume import Volume
 
@@ -26,6 +26,8 @@ PET_NOISE_AT_LIVER = 0.10
 LIVER_SUV = 2.2
 PET_NOISE_FWHM_MM = 6.0
 """Noise of a reconstructed PET is as smooth as its resolution."""
+
+_LEAST_SUV = 1e-3
 
 CT_NOISE_HU = 12.0
 """Noise of a CT of a PET/CT at full dose, in the middle of the body."""
@@ -47,7 +49,9 @@ def reduce_pet_counts(pet: Volume, fraction: float, *, seed: int) -> Volume:
 
     The variance of a reconstructed PET grows with its local activity and with 1 / counts, so the
     noise that is added has variance v(a) * (1 / fraction - 1), with v fixed by 10 % noise at liver
-    uptake in the original. It is correlated over 6 mm.
+    uptake in the original. It is correlated over 6 mm. Values are log-normal about the original,
+    as those of iterative reconstructions are (Barrett, Wilson and Tsui, Phys Med Biol 39, 1994):
+    they stay positive, and their mean is the original's, however few the counts.
 
     Args:
         pet: SUVbw.
@@ -55,7 +59,7 @@ def reduce_pet_counts(pet: Volume, fraction: float, *, seed: int) -> Volume:
         seed: Another seed, another noise.
 
     Returns:
-        The noisier PET, cut at 0 as iterative reconstructions are.
+        The noisier PET.
 
     Raises:
         ValueError: The fraction is out of range.
@@ -63,10 +67,10 @@ def reduce_pet_counts(pet: Volume, fraction: float, *, seed: int) -> Volume:
     if not 0 < fraction <= 1:
         raise ValueError(f"the fraction of counts must be in 0..1, not {fraction}")
     variance_per_suv = (PET_NOISE_AT_LIVER * LIVER_SUV) ** 2 / LIVER_SUV
-    activity = gaussian_filter(pet.array, _pixels(pet, PET_NOISE_FWHM_MM)).clip(0)
-    deviation = np.sqrt(activity * (variance_per_suv * (1 / fraction - 1)))
+    activity = gaussian_filter(pet.array, _pixels(pet, PET_NOISE_FWHM_MM)).clip(_LEAST_SUV)
+    spread = np.log1p(variance_per_suv * (1 / fraction - 1) / activity)
     noise = _unit_noise(pet, PET_NOISE_FWHM_MM, np.random.default_rng([seed, 0x5054]))
-    return _with(pet, np.maximum(pet.array + deviation * noise, 0))
+    return _with(pet, pet.array * np.exp(np.sqrt(spread) * noise - spread / 2))
 
 
 def blur_pet(pet: Volume, fwhm_mm: float) -> Volume:
@@ -133,16 +137,24 @@ def move(volume: Volume, amplitude_mm: float) -> Volume:
 
 
 def thicken(volume: Volume, thickness_mm: float) -> Volume:
-    """Average over thicker slices, on the same grid.
+    """Average over thicker slices, on the same grid: a box along the patient axis.
 
     Args:
         volume: CT or PET, axial.
-        thickness_mm: Of the new slices; no change where it is below the spacing.
+        thickness_mm: Of the new slices; no change where it is not above the spacing. The outermost
+            planes of the box count in part, so that any thickness is possible.
+
+    Raises:
+        ValueError: The thickness is negative.
     """
-    count = round(thickness_mm / volume.geometry.spacing[2])
-    if count <= 1:
+    if thickness_mm < 0:
+        raise ValueError(f"the thickness must not be negative, but is {thickness_mm}")
+    planes = thickness_mm / volume.geometry.spacing[2]
+    if planes <= 1:
         return volume
-    return _with(volume, uniform_filter1d(volume.array, count, axis=0, mode="nearest"))
+    whole, part = divmod((planes - 1) / 2, 1)
+    box = np.concatenate(([part], np.ones(2 * int(whole) + 1), [part])) / planes
+    return _with(volume, correlate1d(volume.array, box, axis=0, mode="nearest"))
 
 
 @dataclass(frozen=True)
@@ -188,6 +200,18 @@ DEGRADATIONS: tuple[Degradation, ...] = (
         lambda ct, pet, mm, _: (move(ct, mm), move(pet, mm)),
     ),
 )
+"""What the scores are trained and tested to fall with."""
+
+ALL_DEGRADATIONS: tuple[Degradation, ...] = (
+    *DEGRADATIONS,
+    Degradation(
+        "slice thickness",
+        (0.0, 5.0, 7.5, 10.0, 15.0, 20.0),
+        "mm",
+        lambda ct, pet, mm, _: (thicken(ct, mm), thicken(pet, mm)),
+    ),
+)
+"""With the thickness of slices, of which a single slice shows little but smoother noise."""
 
 
 def _with(volume: Volume, array: npt.NDArray[np.floating]) -> Volume:

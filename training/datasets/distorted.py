@@ -143,6 +143,11 @@ class DistortedSlices(Dataset[tuple[Tensor, Tensor, Tensor]]):
         rng = np.random.default_rng([self._seed, index, _STRENGTHS])
         return draw_distortion(rng, self._sampling.grid)
 
+    def clean(self, index: int) -> Picture:
+        """Give picture number `index` before its distortion and before resizing."""
+        rng = np.random.default_rng([self._seed, index])
+        return compose(self._slices, self._sampling.source_size, self._sampling.variety, rng)
+
     def draw(self, index: int) -> tuple[Picture, Distortion, npt.NDArray[np.float32]]:
         """Give picture number `index` as the network sees it, what was done, and the damage."""
         rng = np.random.default_rng([self._seed, index])

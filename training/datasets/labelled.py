@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from MSIQALib.atomic import atomic_path
 from MSIQALib.errors import InputError
 from training.distortions import Distortion, Picture, decode_picture
 
-_COLUMNS = {
+_COLUMNS = (
     "file",
     "patient",
     "slice",
@@ -21,7 +22,7 @@ _COLUMNS = {
     "gaussian_sigma",
     "jpeg_quality",
     "score",
-}
+)
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,14 @@ class LabelledImage:
         path: The JPEG file.
         patient: Whose slice it is; folds keep patients together.
         slice: Which of the patient's five slices.
-        distortion: What was done to the pristine slice.
+        distortion: What was done to the pristine slice; None where that is not known.
         score: Mean of five radiologists, 0..4.
     """
 
     path: Path
     patient: str
     slice: str
-    distortion: Distortion
+    distortion: Distortion | None
     score: float
 
     @property
@@ -74,7 +75,7 @@ def read_labelled(folder: Path) -> tuple[LabelledImage, ...]:
         )
     with listing.open(newline="") as lines:
         reader = csv.DictReader(lines)
-        missing = _COLUMNS - set(reader.fieldnames or ())
+        missing = set(_COLUMNS) - set(reader.fieldnames or ())
         if missing:
             raise InputError(
                 listing,
@@ -86,6 +87,31 @@ def read_labelled(folder: Path) -> tuple[LabelledImage, ...]:
         if not image.path.is_file():
             raise InputError(image.path, "a listed image is missing", "Complete the data set")
     return images
+
+
+def write_labelled(
+    listing: Path, images: Iterable[LabelledImage], sides: Mapping[str, str] | None = None
+) -> None:
+    """Write the list that :func:`read_labelled` reads.
+
+    Args:
+        listing: `labels.csv`; the images lie in `images/` beside it.
+        images: In the order of the list, with known distortions.
+        sides: "train" or "test" by file name, for a column `split`; None leaves the column out.
+
+    Raises:
+        OutputError: The list cannot be written.
+    """
+    with atomic_path(listing) as part, part.open("w", newline="", encoding="utf-8") as lines:
+        writer = csv.writer(lines, lineterminator="\n")
+        writer.writerow(_COLUMNS if sides is None else (*_COLUMNS, "split"))
+        for image in images:
+            done = image.distortion
+            if done is None:
+                raise ValueError(f"{image.path.name}: what was done to it is not known")
+            strengths = (f"{done.lam:g}", f"{done.sigma:g}", done.quality)
+            row = (image.path.name, image.patient, image.slice, *strengths, f"{image.score:.6g}")
+            writer.writerow(row if sides is None else (*row, sides[image.path.name]))
 
 
 def _parse(row: Mapping[str, str], folder: Path) -> LabelledImage:
@@ -130,9 +156,12 @@ def leave_out(images: Sequence[LabelledImage], patient: str) -> Fold:
 def mean_scores(images: Iterable[LabelledImage]) -> dict[Distortion, float]:
     """Average the score of each combination: labels for clean slices distorted alike.
 
-    Give it the images of the training patients only.
+    Give it the images of the training patients only. Images whose distortion is not known are
+    passed over.
     """
     scores: dict[Distortion, list[float]] = {}
     for image in images:
+        if image.distortion is None:
+            continue
         scores.setdefault(image.distortion, []).append(image.score)
     return {distortion: float(np.mean(values)) for distortion, values in scores.items()}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,14 @@ from MSIQALib.model.quantization import dequantise, quantise
 from training.config import TrainingConfig, read_config
 from training.datasets.clean_slices import CleanSlice, phantom_slices, read_volumes
 from training.datasets.composition import Variety
-from training.datasets.distorted import DistortedSlices, Sampling, level_targets
+from training.datasets.distorted import (
+    LEVEL_TARGETS,
+    DistortedSlices,
+    Sampling,
+    level_targets,
+)
 from training.datasets.labelled import LabelledImage, data_root, read_labelled
+from training.datasets.ladders import Ladder, stored_ladders
 from training.datasets.views import LabelledViews
 from training.distortions import COMBINATIONS
 from training.features import pooled_stages, refresh_statistics
@@ -31,7 +38,7 @@ logger = logging.getLogger(__name__)
 FRESH = "fresh"
 """Owner of the pictures that belong to no labelled patient."""
 
-STATISTICS_SEED, FRESH_SEED, VIEWS_SEED = 101, 102, 103
+STATISTICS_SEED, FRESH_SEED, VIEWS_SEED, LADDERS_SEED = 101, 102, 103, 104
 
 
 def fresh_pictures(config: TrainingConfig, slices: tuple[CleanSlice, ...]) -> DistortedSlices:
@@ -45,6 +52,19 @@ def fresh_pictures(config: TrainingConfig, slices: tuple[CleanSlice, ...]) -> Di
 def labelled_views(config: TrainingConfig, images: tuple[LabelledImage, ...]) -> LabelledViews:
     """The views of the labelled images whose features are stored."""
     return LabelledViews(images, config.fusion.labelled_views, config.seed + VIEWS_SEED)
+
+
+def read_ladders(config: TrainingConfig, folder: RunFolder) -> list[Ladder]:
+    """The degraded slices whose features are stored; none where the configuration has none."""
+    if not config.fusion.ladders:
+        return []
+    return stored_ladders(
+        data_root() / config.data.volumes,
+        config.fusion.ladders,
+        held_out=config.fusion.ladder_held_out,
+        seed=config.seed + LADDERS_SEED,
+        cache=_cache(config, folder),
+    )
 
 
 def store_features(config: TrainingConfig, name: str, branch: Branch, folder: RunFolder) -> None:
@@ -70,6 +90,8 @@ def store_features(config: TrainingConfig, name: str, branch: Branch, folder: Ru
         "fresh": pooled_stages(branch.stages, lambda i: fresh[i][0], len(fresh)),
         "backbone": branch.stages.state_dict(),
     }
+    rungs = [picture for ladder in read_ladders(config, folder) for picture in ladder.pictures]
+    state["ladders"] = pooled_stages(branch.stages, rungs.__getitem__, len(rungs))
     folder.save(f"{name}-features", state)
 
 
@@ -78,19 +100,37 @@ def read_slices(config: TrainingConfig, folder: RunFolder) -> tuple[CleanSlice, 
 
     Phantoms are repeated until they are drawn about as often as the volumes.
     """
-    cache = folder.path.parent / config.data.cache if config.data.cache else None
+    cache = _cache(config, folder)
     volumes = read_volumes(data_root() / config.data.volumes, cache)
     phantoms = phantom_slices(config.data.phantoms, cache)
     return volumes + phantoms * (round(len(volumes) / len(phantoms)) if phantoms else 0)
 
 
-def load_features(
-    config: TrainingConfig, folder: RunFolder
-) -> tuple[StoredFeatures, StoredFeatures, dict[str, dict[str, torch.Tensor]]]:
-    """Join what both branches stored.
+def _cache(config: TrainingConfig, folder: RunFolder) -> Path | None:
+    return folder.path.parent / config.data.cache if config.data.cache else None
 
-    Returns:
-        Features of the labelled views and of the fresh pictures, and the two backbones' states.
+
+@dataclass(frozen=True)
+class Stored:
+    """What both branches stored, joined.
+
+    Attributes:
+        labelled: Features of the labelled views.
+        fresh: Of the freshly distorted pictures.
+        ladders: Of the rungs, one ladder after the other; None where there are none.
+        rungs: Rungs of each ladder.
+        backbones: The states of "resnet" and "swin".
+    """
+
+    labelled: StoredFeatures
+    fresh: StoredFeatures
+    ladders: StoredFeatures | None
+    rungs: int
+    backbones: dict[str, dict[str, torch.Tensor]]
+
+
+def load_features(config: TrainingConfig, folder: RunFolder) -> Stored:
+    """Join what both branches stored.
 
     Raises:
         FileNotFoundError: A branch has not stored its features yet.
@@ -122,7 +162,27 @@ def load_features(
         [float("nan")] * len(done),
         (FRESH,) * len(done),
     )
-    return labelled, drawn, backbones
+    return Stored(labelled, drawn, *_joined_ladders(config, folder, stored), backbones)
+
+
+def _joined_ladders(
+    config: TrainingConfig, folder: RunFolder, stored: dict[str, dict[str, Any]]
+) -> tuple[StoredFeatures | None, int]:
+    ladders = read_ladders(config, folder)
+    if not ladders:
+        return None, 0
+    rungs = len(ladders[0].pictures)
+    count = rungs * len(ladders)
+    unknown = [float("nan")] * count
+    features = _joined(
+        stored,
+        "ladders",
+        torch.full((count, LEVEL_TARGETS), float("nan")),
+        [UNLISTED] * count,
+        unknown,
+        tuple(one.patient for one in ladders for _ in range(rungs)),
+    )
+    return features, rungs
 
 
 def _joined(

@@ -13,9 +13,13 @@ from typing import Any, Literal
 import yaml
 
 from MSIQALib.errors import InputError
+from MSIQALib.model.config import AttentionActivation, ModelConfig, Pooling, ScoreRule
 
 Optimiser = Literal["adam", "adamw"]
 Schedule = Literal["constant", "one-cycle"]
+DataKind = Literal["pet-ct-iqa-ds", "published", "ldctiqac2023"]
+Precision = Literal["no", "bf16", "fp16"]
+Target = Literal["likert", "unit"]
 
 
 @dataclass(frozen=True)
@@ -23,18 +27,43 @@ class DataConfig:
     """Where images come from, relative to the data root.
 
     Attributes:
-        labelled: Folder of PET-CT-IQA-DS.
+        kind: How the labelled images are stored: "pet-ct-iqa-ds" (with `labels.csv`, as the builder
+            and the recovery write it), "published" (with the authors' `label.txt`) or
+            "ldctiqac2023" (as distributed; its parts are the patients "train" and "test").
+        labelled: Folder of the labelled images.
         volumes: Folder of clean PET/CT pairs; empty for none.
         cache: Folder for their arrays, relative to the run's folder's parent; empty for none.
         phantoms: How many of this project's phantoms to add, drawn as often as the volumes.
-        held_out: Patients of PET-CT-IQA-DS that are not trained on, only measured.
+        held_out: Patients of the labelled images that are not trained on, only measured.
+        held_out_share: Where `held_out` names nobody, the data set's own test patients or, if it
+            marks none, this share of the patients, drawn by the run's seed; at least one patient
+            and never all.
     """
 
+    kind: DataKind = "pet-ct-iqa-ds"
     labelled: str = "pet-ct-iqa-ds"
     volumes: str = "sts-nifti"
     cache: str = "cache/volumes"
     phantoms: int = 0
     held_out: tuple[str, ...] = ()
+    held_out_share: float = 0.0
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Which network is trained: the choices of `MSIQALib.model.config.ModelConfig`, by its names.
+
+    The defaults are the paper's whole network; the rows of its ablation switch parts off.
+    """
+
+    score: ScoreRule = "paper"
+    agca_activation: AttentionActivation = "softmax"
+    fs_pooling: Pooling = "average"
+    resnet: bool = True
+    swin: bool = True
+    fusion: bool = True
+    regressor: bool = True
+    stages: int = 4
 
 
 @dataclass(frozen=True)
@@ -61,6 +90,7 @@ class LevelsPhase:
         learning_rate: Peak of a one-cycle schedule.
         earlier_factor: Multiplies the rate of stages that an earlier phase has trained.
         zoom: Range of the content's magnification.
+        speck_weight: Weight of the specks in the loss, against the other distortions.
     """
 
     depth: int = 4
@@ -71,6 +101,7 @@ class LevelsPhase:
     learning_rate: float = 2e-3
     earlier_factor: float = 1.0
     zoom: tuple[float, float] = (1.0, 2.5)
+    speck_weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -93,6 +124,11 @@ class FusionConfig:
         labelled_views: Mirrored and shifted views of each labelled image.
         zoom: Range of the content's magnification.
         dropout: Of the regressor while it is fitted.
+        ladders: Slices of each clean study, for each realistic degradation, that are made worse
+            step by step; 0 leaves this out.
+        ladder_held_out: The last so many studies are left out, to measure on.
+        ladder_weight: Weight of the error in the order of the rungs.
+        ladder_margin: By how much the score should fall a step, in Likert units.
     """
 
     statistics: int = 320
@@ -108,35 +144,65 @@ class FusionConfig:
     labelled_views: int = 1
     zoom: tuple[float, float] = (1.5, 3.0)
     dropout: float = 0.3
+    ladders: int = 0
+    ladder_held_out: int = 0
+    ladder_weight: float = 0.5
+    ladder_margin: float = 0.1
 
 
 @dataclass(frozen=True)
 class WholeConfig:
-    """Training the whole network on scores.
+    """Training the whole network on scores, on one device or several.
+
+    An epoch is as many pictures as there are labelled images to train on. Each of these comes at
+    most once in it, in an order of its own.
 
     Attributes:
-        steps: Optimiser steps; 0 leaves this out.
-        batch: Images a step.
+        steps: Optimiser steps; with neither steps nor epochs the whole network is not trained.
+        epochs: Epochs, where no number of steps is given.
+        evaluate_epochs: Epochs between two measurements on the patients that are left out; 0
+            measures at the end alone.
+        batch: Images a step, over all processes together.
         optimiser: "adam" (the paper's) or "adamw".
         schedule: "constant" (the paper's) or "one-cycle".
         learning_rate: Constant rate, or the peak.
         backbone_factor: Multiplies the backbones' rate.
         frozen_statistics: Keep the batch normalisations' means and variances.
+        target: What the network learns to say: the score in Likert units, from a score branch
+            that starts near the middle of the scale, or a quarter of the score, 0..1 ("unit").
+            The loss is taken in the same units.
         views: Also show the labelled slices distorted anew, turned and shifted.
         fresh: Share of freshly distorted pictures, scored by their combination's mean.
         zoom: Range of the magnification of their content.
+        mixed_precision: "bf16" or "fp16" (GPUs only) for the network's arithmetic; weights,
+            optimiser and loss stay in 32 bits.
+        workers: Processes that prepare pictures ahead, for each training process; 0 prepares
+            them between the steps.
+        distort_on_device: Let the training device add the noise, code the JPEG and resize; the
+            workers then make the clean pictures only.
     """
 
     steps: int = 0
+    epochs: int = 0
+    evaluate_epochs: int = 1
     batch: int = 16
     optimiser: Optimiser = "adamw"
     schedule: Schedule = "one-cycle"
     learning_rate: float = 1e-4
     backbone_factor: float = 1.0
     frozen_statistics: bool = False
+    target: Target = "likert"
     views: bool = True
     fresh: float = 0.5
     zoom: tuple[float, float] = (1.5, 3.0)
+    mixed_precision: Precision = "no"
+    workers: int = 0
+    distort_on_device: bool = False
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the whole network is trained at all."""
+        return bool(self.steps or self.epochs)
 
 
 @dataclass(frozen=True)
@@ -152,6 +218,7 @@ class TrainingConfig:
         dropout: Of the regressor when the whole network is trained.
         checkpoint_minutes: Time between checkpoints.
         data: Where images come from.
+        network: Which network.
         loss: The loss on scores.
         resnet: Phases of teaching ResNet-50 the levels.
         swin: Phases of teaching Swin-T the levels.
@@ -166,6 +233,7 @@ class TrainingConfig:
     dropout: float = 0.5
     checkpoint_minutes: float = 3.0
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
+    network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
     loss: LossConfig = dataclasses.field(default_factory=LossConfig)
     resnet: tuple[LevelsPhase, ...] = ()
     swin: tuple[LevelsPhase, ...] = ()
@@ -175,6 +243,12 @@ class TrainingConfig:
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain values."""
         return dataclasses.asdict(self)
+
+    def model(self) -> ModelConfig:
+        """The network to build, with its dropout and where its weights start."""
+        return ModelConfig(
+            **dataclasses.asdict(self.network), pretrained=self.pretrained, dropout=self.dropout
+        )
 
 
 def read_config(path: Path) -> TrainingConfig:

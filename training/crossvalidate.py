@@ -6,7 +6,7 @@ With stored features (`fusion.pictures` in the configuration) the backbones and 
 shared by all folds: they have learnt from clean volumes and the strengths of what was done to
 them, and have seen neither a picture nor a score of any labelled patient. Each fold fits its own
 regressor, and the mean scores of the 27 combinations come from its training patients alone.
-Otherwise, or with `whole.steps`, each fold trains the whole network in a folder of its own.
+Otherwise, or where the whole network is trained, each fold trains it in a folder of its own.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ from torch import Tensor
 from MSIQALib.model.checkpoint import load_model
 from training.branch_features import load_features
 from training.config import TrainingConfig, read_config
-from training.datasets.labelled import data_root, leave_out, patients, read_labelled
+from training.datasets.labelled import data_root, leave_out, patients
+from training.datasets.sources import read_images
+from training.evaluation import score_images
+from training.global_batch import process_number
 from training.run_folder import RunFolder
 from training.score_fit import ScoreFit, assemble, table
 from training.train import run_branches, train
-from training.whole import score_images
 
 logger = logging.getLogger(__name__)
 
@@ -35,9 +37,9 @@ REPORT = "crossvalidation"
 
 def crossvalidate_stored(config: TrainingConfig, folder: RunFolder) -> dict[str, dict[str, float]]:
     """Fit a regressor for each fold on stored features, and measure it on the one left out."""
-    images = read_labelled(data_root() / config.data.labelled)
-    labelled, fresh, backbones = load_features(config, folder)
-    fit = ScoreFit(config, assemble(config, fresh, backbones, folder), labelled, fresh)
+    images = read_images(config.data, data_root())
+    stored = load_features(config, folder)
+    fit = ScoreFit(config, assemble(config, stored.fresh, stored.backbones, folder), stored)
     results = {}
     for patient in patients(images):
         fit.fit(leave_out(images, patient).training)
@@ -49,7 +51,7 @@ def crossvalidate_whole(
     config: TrainingConfig, config_path: Path, runs: Path
 ) -> dict[str, dict[str, float]]:
     """Train the whole network for each fold, and measure it on the patient left out."""
-    images = read_labelled(data_root() / config.data.labelled)
+    images = read_images(config.data, data_root())
     results: dict[str, tuple[Tensor, Tensor]] = {}
     for patient in patients(images):
         own = replace(
@@ -57,10 +59,10 @@ def crossvalidate_whole(
             name=f"{config.name}-without-{patient}",
             data=replace(config.data, held_out=(patient,)),
         )
-        network = load_model(train(own, config_path, runs)).network
+        model = load_model(train(own, config_path, runs))
         held_out = leave_out(images, patient).held_out
         given = torch.tensor([i.score for i in held_out])
-        results[patient] = score_images(network, held_out), given
+        results[patient] = score_images(model.network, held_out, model.info.scale), given
     return table(results)
 
 
@@ -72,13 +74,13 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     config = read_config(arguments.config)
-    folder = RunFolder(arguments.runs / config.name)
-    if config.fusion.pictures and not config.whole.steps:
+    path = arguments.runs / config.name
+    if config.fusion.pictures and not config.whole.wanted:
         run_branches(arguments.config, arguments.runs)
-        rows = crossvalidate_stored(config, folder)
+        rows = crossvalidate_stored(config, RunFolder(path))
     else:
         rows = crossvalidate_whole(config, arguments.config, arguments.runs)
-    folder.save_metrics(REPORT, rows)
+    RunFolder(path, writes=process_number() == 0).save_metrics(REPORT, rows)
     for name, row in rows.items():
         logger.info("%s: %s", name, {k: round(v, 4) for k, v in row.items()})
 

@@ -16,7 +16,7 @@ from MSIQALib.model.regressor import MAX_LENGTH
 from training.config import FusionConfig
 from training.datasets.distorted import LEVEL_TARGETS
 from training.levels import level_error
-from training.losses import QualityLoss
+from training.losses import QualityLoss, ladder_error
 from training.schedule import one_cycle
 from training.stored_features import StoredFeatures
 
@@ -160,8 +160,22 @@ class ScoredVectors:
     weight: Tensor
 
 
+@dataclass(frozen=True)
+class LadderVectors:
+    """f_w and f_s (L, K, 768) of L slices at K rungs each, from the original to the worst."""
+
+    fw: Tensor
+    fs: Tensor
+
+
 def fit_regressor(
-    network: MSIQA, data: ScoredVectors, config: FusionConfig, loss: QualityLoss, *, seed: int
+    network: MSIQA,
+    data: ScoredVectors,
+    config: FusionConfig,
+    loss: QualityLoss,
+    *,
+    seed: int,
+    ladders: LadderVectors | None = None,
 ) -> None:
     """Fit the score regressor, from fresh weights, to f_w and f_s.
 
@@ -174,6 +188,7 @@ def fit_regressor(
         config: Steps, rate, dropout.
         loss: On scores in Likert units, which become the network's own.
         seed: Of the weights, the draws and the dropout.
+        ladders: Slices whose score should fall from rung to rung.
     """
     torch.manual_seed(seed)
     regressor: Any = network.regressor
@@ -196,6 +211,8 @@ def fit_regressor(
             group["lr"] = config.regressor_rate * one_cycle(step / config.regressor_steps)
         chosen = torch.multinomial(data.weight, 4 * BATCH, replacement=True)
         value = loss(branch_scores(network, fw[chosen], fs[chosen]), data.score[chosen])
+        if ladders is not None:
+            value = value + config.ladder_weight * _order_error(network, ladders, moments, config)
         optimiser.zero_grad()
         value.backward()
         optimiser.step()
@@ -206,6 +223,22 @@ def fit_regressor(
         (regressor.weight_branch, regressor.score_branch), moments, strict=True
     ):
         _fold_in(branch[0], mean, deviation)
+
+
+def _order_error(
+    network: MSIQA,
+    ladders: LadderVectors,
+    moments: Sequence[tuple[Tensor, Tensor]],
+    config: FusionConfig,
+) -> Tensor:
+    """Error of some ladders' order, on vectors standardised as the scored ones are."""
+    chosen = torch.randint(len(ladders.fw), (BATCH,))
+    fw, fs = (
+        ((v[chosen] - m) / s).flatten(0, 1)
+        for v, (m, s) in zip((ladders.fw, ladders.fs), moments, strict=True)
+    )
+    scores = branch_scores(network, fw, fs).view(len(chosen), -1)
+    return ladder_error(scores, config.ladder_margin)
 
 
 @torch.no_grad()

@@ -61,22 +61,37 @@ class StageHeads(nn.ModuleList):
     def __init__(self, channels: tuple[int, ...]) -> None:
         super().__init__(StageHead(c) for c in channels)
 
-    def loss(self, stages: list[Tensor], levels: Tensor, damage: Tensor) -> Tensor:
+    def loss(
+        self, stages: list[Tensor], levels: Tensor, damage: Tensor, *, speck_weight: float = 1.0
+    ) -> Tensor:
         """Mean over the stages of the error in levels plus the error in damage.
 
         Args:
             stages: Outputs of the first stages, as many as take part.
-            levels: (N, 3) wanted levels.
-            damage: (N, 2, G, G) wanted damage.
+            levels: (N, 3) wanted levels, the specks first.
+            damage: (N, 2, G, G) wanted damage, the specks first.
+            speck_weight: Weight of the specks against the other levels and the other damage.
         """
         total = levels.new_zeros(())
         for head, stage in zip(self, stages, strict=False):
             given, mapped = head(stage, damage.shape[-1])
             wanted = F.adaptive_avg_pool2d(damage, mapped.shape[-1])
-            total = total + level_error(given, levels) + level_error(mapped, wanted)
+            total = total + weighted_error(given, levels, speck_weight)
+            total = total + weighted_error(mapped, wanted, speck_weight)
         return total / len(stages)
 
 
 def level_error(given: Tensor, wanted: Tensor) -> Tensor:
     """Smooth L1: squared for small errors, linear for strengths far beyond the data set's."""
     return F.smooth_l1_loss(given, wanted, beta=0.2)
+
+
+def weighted_error(given: Tensor, wanted: Tensor, first: float) -> Tensor:
+    """Error over the columns of (N, C, ...), the first of them weighted against the others.
+
+    The weights' mean is 1, so that only their ratio matters.
+    """
+    columns = given.shape[1]
+    errors = torch.stack([level_error(given[:, i], wanted[:, i]) for i in range(columns)])
+    weights = errors.new_tensor([first] + [1.0] * (columns - 1))
+    return (errors * weights).sum() / weights.sum()

@@ -38,6 +38,21 @@ def ranking_error(predicted: Tensor, target: Tensor, alpha: float = 2.0) -> Tens
     return (wanted - given).square().mean()
 
 
+def ladder_error(scores: Tensor, margin: float) -> Tensor:
+    """How far the scores of a slice's rungs are from falling at every step.
+
+    Of two rungs, the lower one should score less by `margin` for each step between them; what
+    falls by more costs nothing, so that no score is invented for pictures that nobody rated.
+
+    Args:
+        scores: (L, K) predicted scores of K rungs each, from the original to the worst.
+        margin: In Likert units a step.
+    """
+    i, j = torch.triu_indices(scores.shape[1], scores.shape[1], offset=1, device=scores.device)
+    wanted = margin * (j - i)
+    return (wanted - (scores[:, i] - scores[:, j])).relu().mean()
+
+
 @dataclass(frozen=True)
 class QualityLoss:
     """lambda_1 * squared error + lambda_2 * ranking error (Eq. 12).

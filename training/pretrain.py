@@ -201,7 +201,8 @@ def _step(
     first = drawn + step * phase.batch
     items = [pictures[first + i] for i in range(phase.batch)]
     images, levels, damage = (torch.stack(column) for column in zip(*items, strict=True))
-    loss = branch.heads.loss(branch(normalise(images), phase.depth), levels, damage)
+    outputs = branch(normalise(images), phase.depth)
+    loss = branch.heads.loss(outputs, levels, damage, speck_weight=phase.speck_weight)
     optimiser.zero_grad()
     loss.backward()
     used = [p for group in optimiser.param_groups for p in group["params"]]

@@ -1,4 +1,4 @@
-"""The folder of a run: configuration, log, checkpoints, metrics."""
+"""The folder of a run: configuration, environment, logs, checkpoints, metrics."""
 
 from __future__ import annotations
 
@@ -14,9 +14,22 @@ import torch
 import yaml
 
 from MSIQALib.atomic import atomic_path
-from training.config import TrainingConfig
+from MSIQALib.errors import InputError
+from training.config import TrainingConfig, read_config
+from training.provenance import environment
 
 logger = logging.getLogger(__name__)
+
+CONFIG = "config.yaml"
+ENVIRONMENT = "environment.json"
+TENSORBOARD = "tensorboard"
+HOW = frozenset(
+    {"threads", "checkpoint_minutes", "whole.workers", "whole.evaluate_epochs", "data.cache"}
+)
+"""Options that say how a run is carried out, not what comes out of it; they may change."""
+
+LONGEST = 80
+"""Characters of an option and its values in a message."""
 
 
 class RunFolder:
@@ -24,17 +37,51 @@ class RunFolder:
 
     Args:
         path: The folder; made where it is missing.
+        writes: False in processes that leave the writing to another one: they only read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, writes: bool = True) -> None:
         self.path = path
+        self._writes = writes
+        self._board: Any = None
         path.mkdir(parents=True, exist_ok=True)
 
     def save_config(self, config: TrainingConfig) -> None:
-        """Record the configuration."""
+        """Record the configuration.
+
+        Raises:
+            InputError: The folder holds a run with another one; the message names the options.
+        """
+        path = self.path / CONFIG
         plain = json.loads(json.dumps(config.to_dict()))
-        with atomic_path(self.path / "config.yaml") as part:
-            part.write_text(yaml.safe_dump(plain, sort_keys=False))
+        if path.is_file():
+            changed = _differences(read_config(path), config)
+            if changed:
+                raise InputError(
+                    path,
+                    f"this run was begun with another configuration ({'; '.join(changed)})",
+                    "Give the new run another name, or remove this folder to begin anew",
+                )
+        if self._writes:
+            with atomic_path(path) as part:
+                part.write_text(yaml.safe_dump(plain, sort_keys=False))
+
+    def record_start(self, more: Mapping[str, Any]) -> dict[str, Any]:
+        """Add commit, versions and devices of this start to `environment.json`.
+
+        Args:
+            more: What else to record.
+
+        Returns:
+            What was recorded of this start.
+        """
+        path = self.path / ENVIRONMENT
+        starts = json.loads(path.read_text()) if path.is_file() else []
+        start = environment() | dict(more)
+        if self._writes:
+            with atomic_path(path) as part:
+                part.write_text(json.dumps([*starts, start], indent=2) + "\n")
+        return start
 
     def checkpoint(self, name: str) -> Path:
         """Where the checkpoint of a part of the run lies."""
@@ -42,8 +89,9 @@ class RunFolder:
 
     def save(self, name: str, state: Mapping[str, Any]) -> None:
         """Write a checkpoint, whole or not at all."""
-        with atomic_path(self.checkpoint(name)) as part:
-            torch.save(dict(state), part)
+        if self._writes:
+            with atomic_path(self.checkpoint(name)) as part:
+                torch.save(dict(state), part)
 
     def load(self, name: str) -> dict[str, Any] | None:
         """Read a checkpoint, or give None where there is none. Runs no code from the file."""
@@ -53,7 +101,9 @@ class RunFolder:
         return torch.load(path, map_location="cpu", weights_only=True)
 
     def log(self, name: str, row: Mapping[str, Any]) -> None:
-        """Append a row to `name`.csv."""
+        """Append a row to `name`.csv, and show its figures in TensorBoard where it has a step."""
+        if not self._writes:
+            return
         path = self.path / f"{name}.csv"
         fresh = not path.exists()
         with path.open("a", newline="") as out:
@@ -61,12 +111,71 @@ class RunFolder:
             if fresh:
                 writer.writeheader()
             writer.writerow(row)
+        if self._board is not None and "step" in row:
+            for key in row.keys() - {"step"}:
+                self._board.add_scalar(f"{name}/{key}", row[key], row["step"])
         logger.info("%s %s", name, " ".join(f"{k}={v}" for k, v in row.items()))
+
+    def rewind(self, name: str, step: int) -> None:
+        """Drop what `name`.csv says of the steps after `step`, which are about to be repeated.
+
+        A process that was killed may have logged more than its last checkpoint holds, and half a
+        last line.
+        """
+        path = self.path / f"{name}.csv"
+        if not self._writes or not path.is_file():
+            return
+        with path.open(newline="") as lines:
+            reader = csv.DictReader(lines)
+            columns = list(reader.fieldnames or ())
+            rows = [r for r in reader if None not in r.values() and int(r["step"]) <= step]
+        with atomic_path(path) as part, part.open("w", newline="") as out:
+            writer = csv.DictWriter(out, columns)
+            writer.writeheader()
+            writer.writerows(rows)
+
+    def open_board(self, step: int) -> None:
+        """Also log to TensorBoard, which forgets what it has of the steps after `step`."""
+        if self._writes and self._board is None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._board = SummaryWriter(self.path / TENSORBOARD, purge_step=step + 1)
+
+    def close_board(self) -> None:
+        """Write what TensorBoard has not written yet."""
+        if self._board is not None:
+            self._board.close()
+            self._board = None
 
     def save_metrics(self, name: str, metrics: Mapping[str, Any]) -> None:
         """Write `name`.json."""
-        with atomic_path(self.path / f"{name}.json") as part:
-            part.write_text(json.dumps(metrics, indent=2) + "\n")
+        if self._writes:
+            with atomic_path(self.path / f"{name}.json") as part:
+                part.write_text(json.dumps(metrics, indent=2) + "\n")
+
+
+def _differences(old: TrainingConfig, new: TrainingConfig) -> list[str]:
+    """Name the options that decide what comes out and differ, with both values if these are short.
+
+    An option that the older file lacks counts as what it is by default.
+    """
+    before, after = _flat(old.to_dict()), _flat(new.to_dict())
+    changed = []
+    for key in after:
+        if key not in HOW and before[key] != after[key]:
+            values = f"{key}: {before[key]!r} then, {after[key]!r} now"
+            changed.append(values if len(values) < LONGEST else key)
+    return changed
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
 
 
 class Timer:

@@ -7,13 +7,16 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
-from MSIQALib.model.config import ModelConfig
+from MSIQALib.errors import InputError
 from MSIQALib.model.network import MSIQA
+from training.branch_features import Stored
 from training.config import TrainingConfig
 from training.datasets.labelled import LabelledImage, mean_scores
 from training.fit import (
+    LadderVectors,
     ScoredVectors,
     branch_scores,
+    centre_score,
     fit_regressor,
     fused,
     teach_fusion,
@@ -34,9 +37,28 @@ def quality_loss(config: TrainingConfig) -> QualityLoss:
 
 
 def fresh_network(config: TrainingConfig) -> MSIQA:
-    """A network as the paper has it, with random or ImageNet weights."""
+    """The network that a configuration names, with random or ImageNet weights.
+
+    Where it learns Likert units its score branch starts near the middle of the scale.
+
+    Raises:
+        InputError: The ImageNet weights are not there and cannot be fetched.
+    """
     torch.manual_seed(config.seed)
-    return MSIQA(ModelConfig(pretrained=config.pretrained, dropout=config.dropout))
+    try:
+        network = MSIQA(config.model())
+    except (OSError, RuntimeError) as error:
+        if not config.pretrained:
+            raise
+        raise InputError(
+            "ImageNet weights",
+            f"timm cannot fetch them ({type(error).__name__})",
+            "Run once with access to huggingface.co, copy the Hugging Face cache "
+            "(~/.cache/huggingface) of a computer that has it, or set pretrained: false",
+        ) from error
+    if config.whole.target == "likert":
+        centre_score(network)
+    return network
 
 
 def assemble(
@@ -74,23 +96,27 @@ class ScoreFit:
     Args:
         config: The run's.
         network: From `assemble`; its regressor is fitted in place.
-        labelled: Features of the labelled views.
-        fresh: Features of freshly distorted pictures.
+        stored: Features of the labelled views, of freshly distorted pictures and of ladders.
     """
 
     def __init__(
         self,
         config: TrainingConfig,
         network: MSIQA,
-        labelled: StoredFeatures,
-        fresh: StoredFeatures,
+        stored: Stored,
     ) -> None:
         self._config = config
         self._network = network
+        labelled, fresh = stored.labelled, stored.fresh
         self._labelled, self._fresh = labelled, fresh
         self._taught = {k: v.clone() for k, v in network.fusion.state_dict().items()}
         self._labelled_vectors = fused(network, labelled)
         self._fresh_vectors = fused(network, fresh)
+        self._ladders: LadderVectors | None = None
+        if stored.ladders is not None:
+            fw, fs = fused(network, stored.ladders)
+            shape = (-1, stored.rungs, fw.shape[1])
+            self._ladders = LadderVectors(fw.view(shape), fs.view(shape))
 
     def fit(self, images: Iterable[LabelledImage]) -> None:
         """Fit the regressor to the patients of these images, and to nothing of any other.
@@ -120,7 +146,7 @@ class ScoreFit:
         )
         loss, seed = quality_loss(self._config), self._config.seed
         self._network.fusion.load_state_dict(self._taught)
-        fit_regressor(self._network, data, config, loss, seed=seed)
+        fit_regressor(self._network, data, config, loss, seed=seed, ladders=self._ladders)
         if config.tuning_steps:
             both = together(self._labelled.take(rows), scored)
             tune(self._network, both, weight, config, loss, seed=seed)

@@ -2,8 +2,14 @@
 
     python -m training.train --config training/configs/scratch_cpu.yaml
 
-The run's folder, `runs/<name>`, holds the configuration, a log for each part, the checkpoints,
-`metrics.json` and the weights, `msiqa.safetensors`.
+On several GPUs or machines, where the whole network is trained:
+
+    accelerate launch --multi_gpu -m training.train --config training/configs/paper.yaml
+
+The run's folder, `runs/<name>`, holds the configuration with the patients left out, what it ran on
+(`environment.json`), a log for each part (CSV and TensorBoard), the checkpoints, `metrics.json` and
+the weights: `msiqa.safetensors` as the last step left them and, where patients were left out,
+`msiqa-best.safetensors` as they agreed best with these.
 """
 
 from __future__ import annotations
@@ -20,23 +26,33 @@ from typing import Any
 import cv2
 import torch
 
+from MSIQALib.errors import InputError, MSIQAError
 from MSIQALib.model.checkpoint import save_model
 from MSIQALib.model.network import MSIQA
-from MSIQALib.model.weights_info import ScoreScale, WeightsInfo
+from MSIQALib.model.weights_info import WeightsInfo
 from training.branch_features import load_features, read_slices
-from training.config import TrainingConfig, read_config
-from training.datasets.labelled import LabelledImage, data_root, read_labelled
-from training.fit import centre_score
+from training.config import DataKind, TrainingConfig, read_config
+from training.datasets.labelled import LabelledImage, data_root
+from training.datasets.sources import read_images
+from training.evaluation import SCALES, Evaluation, score_images
+from training.global_batch import process_count
 from training.pretrain import BRANCHES
 from training.run_folder import RunFolder
 from training.score_fit import ScoreFit, assemble, fresh_network, quality_loss, table
-from training.whole import ScoredPictures, score_images, train_whole
+from training.scored_pictures import InputPictures, ScoredPictures
+from training.split import held_out_patients, marked_patients
+from training.whole import BEST, make_accelerator, train_whole
 
 logger = logging.getLogger(__name__)
 
 WEIGHTS = "msiqa.safetensors"
-LIKERT = ScoreScale(offset=0.0, factor=1.0)
-"""The networks that are trained here give Likert units."""
+BEST_WEIGHTS = "msiqa-best.safetensors"
+LABELS: dict[DataKind, str] = {
+    "pet-ct-iqa-ds": "PET-CT-IQA-DS (labels)",
+    "published": "PET-CT-IQA-DS (labels)",
+    "ldctiqac2023": "LDCTIQAC2023 (labels)",
+}
+CONTENT = "Soft-tissue-Sarcoma PET/CT and phantoms (content)"
 
 
 def run_branches(config: Path, runs: Path) -> None:
@@ -68,32 +84,119 @@ def train(config: TrainingConfig, config_path: Path, runs: Path) -> Path:
 
     Returns:
         The weights file.
+
+    Raises:
+        InputError: The data are missing, the configuration does not fit them, the processes or
+            the device, or the run's folder holds a run with another configuration.
     """
     start = time.monotonic()
+    accelerator = make_accelerator(config)
+    _check_processes(config)
     cv2.setNumThreads(1)
-    torch.set_num_threads(len(BRANCHES) * config.threads)
+    torch.set_num_threads(max(1, len(BRANCHES) * config.threads // process_count()))
     torch.set_flush_denormal(True)
-    folder = RunFolder(runs / config.name)
+    images = read_images(config.data, data_root())
+    marked = marked_patients(data_root() / config.data.labelled)
+    config = with_split(config, images, marked)
+    folder = RunFolder(runs / config.name, writes=accelerator.is_main_process)
     folder.save_config(config)
-    images = read_labelled(data_root() / config.data.labelled)
+    origin = folder.record_start(
+        {"processes": process_count(), "device": accelerator.device.type, "seed": config.seed}
+    )
     chosen = tuple(i for i in images if i.patient not in config.data.held_out)
+    left_out = tuple(i for i in images if i.patient in config.data.held_out)
     if config.fusion.pictures:
         run_branches(config_path, runs)
-        labelled, fresh, backbones = load_features(config, folder)
-        network = assemble(config, fresh, backbones, folder)
-        ScoreFit(config, network, labelled, fresh).fit(chosen)
+        stored = load_features(config, folder)
+        network = assemble(config, stored.fresh, stored.backbones, folder)
+        ScoreFit(config, network, stored).fit(chosen)
     else:
         network = fresh_network(config)
-        centre_score(network)
-    if config.whole.steps:
+    scale = SCALES[config.whole.target]
+    if config.whole.wanted:
         slices = read_slices(config, folder) if config.whole.fresh else ()
-        draw = ScoredPictures(chosen, slices, config.whole, seed=config.seed)
-        train_whole(network, draw, config, quality_loss(config), folder)
-    network.eval()
+        pictures = ScoredPictures(chosen, slices, config.whole, seed=config.seed)
+        train_whole(
+            network,
+            pictures,
+            config,
+            quality_loss(config),
+            folder,
+            evaluate=Evaluation(InputPictures(left_out), scale) if left_out else None,
+            accelerator=accelerator,
+        )
+    if accelerator.is_main_process:
+        minutes = round((time.monotonic() - start) / 60, 1)
+        conclude(network.eval(), config, folder, images, origin | {"minutes": minutes})
+    accelerator.wait_for_everyone()
+    return folder.path / WEIGHTS
+
+
+def _check_processes(config: TrainingConfig) -> None:
+    """Refuse what several processes cannot do, in words, before anything is begun."""
+    count = process_count()
+    if count > 1 and config.fusion.pictures:
+        raise InputError(
+            "fusion.pictures",
+            "the stored features are made and fitted in one process",
+            "Start it without `accelerate launch`",
+        )
+    if config.whole.batch % count:
+        raise InputError(
+            "whole.batch",
+            f"a batch of {config.whole.batch} cannot be shared out to {count} processes evenly",
+            "Choose another number of processes",
+        )
+
+
+def with_split(
+    config: TrainingConfig, images: tuple[LabelledImage, ...], marked: tuple[str, ...] = ()
+) -> TrainingConfig:
+    """Put the names of the patients that are left out into the configuration.
+
+    Args:
+        config: Names them, or gives their share.
+        images: All labelled images.
+        marked: The data set's own test patients.
+
+    Raises:
+        InputError: They are not in the data, or nobody is left.
+    """
+    try:
+        held_out = held_out_patients(config.data, images, config.seed, marked)
+    except ValueError as error:
+        raise InputError(
+            "data.held_out", str(error), "Name some of the data set's patients"
+        ) from error
+    return replace(config, data=replace(config.data, held_out=held_out))
+
+
+def conclude(
+    network: MSIQA,
+    config: TrainingConfig,
+    folder: RunFolder,
+    images: tuple[LabelledImage, ...],
+    origin: dict[str, Any],
+) -> None:
+    """Measure and write the last weights and, where the run was watched, the best ones.
+
+    Args:
+        network: As the run leaves it, in evaluation mode.
+        config: The run's.
+        folder: Where to.
+        images: All labelled images.
+        origin: Commit, versions and so on, for the weights' provenance.
+    """
     metrics = measure(network, images, config)
+    export(folder.path / WEIGHTS, network, config, metrics, origin)
+    best = folder.load(BEST)
+    if best is not None:
+        network.load_state_dict(best["network"])
+        # Chosen by the very patients that it is measured on, so it flatters a little.
+        agreed = {"step": best["step"], **measure(network, images, config)}
+        export(folder.path / BEST_WEIGHTS, network, config, agreed, origin)
+        metrics = metrics | {"best": agreed}
     folder.save_metrics("metrics", metrics)
-    minutes = round((time.monotonic() - start) / 60, 1)
-    return export(network, config, folder, metrics | {"minutes_of_last_start": minutes})
 
 
 def measure(
@@ -101,45 +204,41 @@ def measure(
 ) -> dict[str, Any]:
     """Agreement on the patients that were left out and, as a check only, on those trained on."""
     metrics: dict[str, Any] = {}
+    scale = SCALES[config.whole.target]
     for name, left_out in (("held_out", True), ("trained_on", False)):
         part = [i for i in images if (i.patient in config.data.held_out) == left_out]
         results = {}
         for patient in sorted({i.patient for i in part}):
             own = [i for i in part if i.patient == patient]
-            results[patient] = score_images(network, own), torch.tensor([i.score for i in own])
+            predicted = score_images(network, own, scale)
+            results[patient] = predicted, torch.tensor([i.score for i in own])
         if results:
             metrics[name] = table(results)
     return metrics
 
 
 def export(
-    network: MSIQA, config: TrainingConfig, folder: RunFolder, metrics: dict[str, Any]
-) -> Path:
+    path: Path,
+    network: MSIQA,
+    config: TrainingConfig,
+    metrics: dict[str, Any],
+    origin: dict[str, Any],
+) -> None:
     """Write the weights as float32 in this project's format."""
-    path = folder.path / WEIGHTS
+    content = config.fusion.pictures or config.whole.fresh
     provenance = {
-        "data": "PET-CT-IQA-DS (labels); Soft-tissue-Sarcoma PET/CT and phantoms (content)",
-        "commit": _commit(),
-        "seed": config.seed,
+        "data": LABELS[config.data.kind] + (f"; {CONTENT}" if content else ""),
+        "held_out": list(config.data.held_out),
         "config": config.name,
+        **origin,
         "metrics": metrics,
     }
     info = WeightsInfo(
-        config=replace(network.config, pretrained=False), scale=LIKERT, provenance=provenance
+        config=replace(network.config, pretrained=False),
+        scale=SCALES[config.whole.target],
+        provenance=provenance,
     )
     save_model(path, network, info)
-    return path
-
-
-def _commit() -> str:
-    found = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parent,
-    )
-    return found.stdout.strip() or "unknown"
 
 
 def main() -> None:
@@ -149,7 +248,10 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of run folders")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    weights = train(read_config(arguments.config), arguments.config, arguments.runs)
+    try:
+        weights = train(read_config(arguments.config), arguments.config, arguments.runs)
+    except MSIQAError as error:
+        sys.exit(str(error))
     logger.info("weights: %s", weights)
 
 

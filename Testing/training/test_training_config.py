@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from MSIQALib.errors import InputError
-from training.config import LevelsPhase, TrainingConfig, read_config
+from training.config import LevelsPhase, NetworkConfig, TrainingConfig, read_config
 
 CONFIGS = Path(__file__).resolve().parents[2] / "training" / "configs"
 
@@ -70,4 +70,7 @@ def test_paper_config_is_the_papers_protocol() -> None:
     assert (config.loss.mse_weight, config.loss.ranking_weight) == (0.5, 0.5)
     assert config.loss.alpha == 2.0
     assert config.pretrained
-    assert config.whole.fresh == 0
+    assert config.data.held_out_share == 0.2
+    assert (config.whole.fresh, config.whole.views) == (0, False)
+    assert config.network == NetworkConfig()
+    assert config.model().score == "paper"

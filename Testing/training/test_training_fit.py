@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from MSIQALib.model.config import ModelConfig
 from MSIQALib.model.regressor import ScoreRegressor
+from training.branch_features import Stored
 from training.config import FusionConfig, TrainingConfig
 from training.datasets.distorted import normalise
 from training.datasets.labelled import LabelledImage
@@ -19,6 +20,7 @@ from training.distortions import COMBINATIONS
 from training.features import pooled_stages
 from training.fit import (
     FusedVectors,
+    LadderVectors,
     ScoredVectors,
     _fold_in,
     _moments,
@@ -27,7 +29,7 @@ from training.fit import (
     teach_fusion,
     tune,
 )
-from training.losses import QualityLoss
+from training.losses import QualityLoss, ladder_error
 from training.metrics import agreement
 from training.score_fit import ScoreFit, fresh_network, table
 from training.stored_features import UNLISTED, StoredFeatures, with_mean_scores
@@ -76,6 +78,37 @@ def test_fit_scores_vectors_it_has_not_seen() -> None:
         result = agreement(branch_scores(network, other.fw, other.fs), other.score)
     assert result.plcc > 0.9
     assert result.rmse < 0.6
+
+
+def ladder_vectors(n: int, seed: int, sign: float) -> LadderVectors:
+    """Slices whose rungs differ in channels that the scores don't use, one way or the other."""
+    generator = torch.Generator().manual_seed(seed)
+    carriers = (torch.arange(LENGTH) % 4 == 1).float()
+    rungs = sign * carriers * torch.arange(4.0)[:, None]
+    fw, fs = (3 * (v + rungs) + 7 for v in torch.randn(2, n, 1, LENGTH, generator=generator))
+    return LadderVectors(fw, fs)
+
+
+def test_ladder_error_asks_for_a_fall_at_every_step() -> None:
+    assert ladder_error(torch.tensor([[3.0, 2.0, 1.0]]), 0.5).item() == 0
+    assert ladder_error(torch.tensor([[3.0, 3.0]]), 0.5).item() == pytest.approx(0.5)
+    assert ladder_error(torch.tensor([[1.0, 2.0]]), 0.5).item() == pytest.approx(1.5)
+    # Steps 0-1 and 1-2 miss 0.5 each, 0-2 misses 1.0.
+    assert ladder_error(torch.zeros(1, 3), 0.5).item() == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_scores_fall_down_ladders_of_slices_that_were_not_fitted(sign: float) -> None:
+    """Whichever way the rungs lie, the fit finds it, and still fits the scores."""
+    network, other, unseen = StubNetwork(), vectors(100, seed=5), ladder_vectors(40, 9, sign)
+    ladders = ladder_vectors(40, 3, sign)
+    config = FusionConfig(regressor_steps=150)
+    fit_regressor(network, vectors(300), config, QualityLoss(), seed=1, ladders=ladders)
+    with torch.inference_mode():
+        scores = branch_scores(network, unseen.fw.flatten(0, 1), unseen.fs.flatten(0, 1))
+        fits = agreement(branch_scores(network, other.fw, other.fs), other.score)
+    assert (scores.view(-1, 4).diff() < 0).float().mean() > 0.95
+    assert fits.plcc > 0.85
 
 
 def test_fitted_regressor_takes_raw_maps() -> None:
@@ -127,7 +160,7 @@ CONFIG = TrainingConfig(fusion=FusionConfig(regressor_steps=10, tuning_steps=3, 
 
 def predictions(features: StoredFeatures, images: list[LabelledImage], held_out: str) -> Tensor:
     fresh = stored("F" * 40, np.zeros(40), 2)
-    fit = ScoreFit(CONFIG, StubNetwork(), features, fresh)
+    fit = ScoreFit(CONFIG, StubNetwork(), Stored(features, fresh, None, 0, {}))
     fit.fit(i for i in images if i.patient != held_out)
     return fit.predict(held_out)[0]
 
@@ -179,7 +212,7 @@ def test_table_has_each_patient_and_all_together() -> None:
 def test_each_fold_begins_from_the_same_fusion(labelled) -> None:
     features, images = labelled
     fresh = stored("F" * 40, np.zeros(40), 2)
-    fit = ScoreFit(CONFIG, StubNetwork(), features, fresh)
+    fit = ScoreFit(CONFIG, StubNetwork(), Stored(features, fresh, None, 0, {}))
     fit.fit(i for i in images if i.patient != "A")
     fit.fit(i for i in images if i.patient != "B")
     assert torch.equal(fit.predict("B")[0], predictions(features, images, "B"))

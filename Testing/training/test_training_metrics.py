@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from training.initial_filters import see_noise_resnet, see_noise_swin
-from training.levels import StageHeads
+from training.levels import StageHeads, level_error, weighted_error
 from training.metrics import agreement
 
 
@@ -67,3 +67,13 @@ def test_heads_learn_levels_and_damage_from_a_stage_that_shows_them() -> None:
         optimiser.step()
         errors.append(loss.item())
     assert sum(errors[-10:]) < 0.3 * sum(errors[:10])
+
+
+def test_specks_weigh_more_only_where_asked() -> None:
+    wanted = torch.zeros(4, 3)
+    specks = torch.tensor([1.0, 0.0, 0.0]).expand(4, 3)
+    noise = torch.tensor([0.0, 1.0, 0.0]).expand(4, 3)
+    assert weighted_error(specks, wanted, 1.0).allclose(level_error(specks, wanted))
+    assert weighted_error(noise, wanted, 1.0).allclose(level_error(noise, wanted))
+    ratio = weighted_error(specks, wanted, 3.0) / weighted_error(noise, wanted, 3.0)
+    assert ratio.item() == pytest.approx(3.0)

@@ -1,0 +1,96 @@
+"""Ladders: slices made worse step by step, as whole studies would be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_study import small_study
+
+from MSIQALib.errors import InputError
+from MSIQALib.imaging.slices import fuse_study
+from MSIQALib.imaging.volume import Volume
+from training.datasets.distorted import shrink, to_tensor
+from training.datasets.ladders import _rungs, _slab, draw_ladders, read_pairs, stored_ladders
+from training.degradations import DEGRADATIONS
+
+Pair = tuple[str, Volume, Volume]
+
+
+@pytest.fixture(scope="module")
+def pair() -> Pair:
+    return "body", *small_study()
+
+
+def test_a_ladder_starts_at_the_original_and_ends_far_from_it(pair: Pair) -> None:
+    ladders = draw_ladders([pair], 1, seed=3)
+    assert [one.degradation for one in ladders] == [d.name for d in DEGRADATIONS]
+    for one, degradation in zip(ladders, DEGRADATIONS, strict=True):
+        assert one.pictures.shape == (len(degradation.strengths), 3, 224, 224)
+        away = (one.pictures.float() - one.pictures[0]).abs().mean((1, 2, 3))
+        assert away[0] == 0
+        assert away[-1] > away[1] > 0, one.degradation
+
+
+def test_the_same_seed_gives_the_same_ladders_and_another_seed_others(pair: Pair) -> None:
+    first, again, other = (
+        torch.stack([one.pictures for one in draw_ladders([pair], 2, seed=seed)])
+        for seed in (1, 1, 2)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("degradation", DEGRADATIONS[1::2], ids=lambda d: d.name)
+def test_a_slab_serves_as_the_whole_study_does(pair: Pair, degradation) -> None:
+    """Resolution and breathing reach along the patient; the kept planes are enough for them."""
+    _, ct, pet = pair
+    centre = float(ct.geometry.ijk_to_lps[2, 3] + 12 * ct.geometry.ijk_to_lps[2, 2])
+    strength = degradation.strengths[-1]
+    whole = fuse_study(*degradation.apply(ct, pet, strength, 0))
+    part = fuse_study(*degradation.apply(_slab(ct, centre), _slab(pet, centre), strength, 0))
+    assert len(part) < len(whole)
+    [k] = [i for i in range(len(part)) if abs(part.position_mm(i) - centre) < 0.01]
+    assert np.abs(part[k].rgb.astype(int) - whole[12].rgb).max() <= 2
+
+
+def test_the_chosen_slice_is_the_one_that_is_shown(pair: Pair) -> None:
+    _, ct, pet = pair
+    seed = next(s for s in range(20) if _shown_whole(pair, s))
+    rungs = _rungs(ct, pet, 12, DEGRADATIONS[1], np.random.default_rng(seed))
+    differences = [
+        (rungs[0].float() - to_tensor(shrink(one.rgb, 224))).abs().mean().item()
+        for one in fuse_study(ct, pet)
+    ]
+    assert int(np.argmin(differences)) == 12
+
+
+def _shown_whole(pair: Pair, seed: int) -> bool:
+    """Whether a seed's picture is not laid on a larger field of view."""
+    pictures = _rungs(*pair[1:], 12, replace(DEGRADATIONS[1], strengths=(0.0,)), _rng(seed))
+    return bool(pictures[0, :, 100:124, 100:124].float().mean() > 20)
+
+
+def _rng(seed: int) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def test_a_folder_without_pairs_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=tmp_path.name):
+        read_pairs(tmp_path)
+
+
+def test_studies_held_out_give_no_ladder_and_the_cache_gives_the_same(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = [pair, ("second", *pair[1:])]
+    monkeypatch.setattr("training.datasets.ladders.read_pairs", lambda _: pairs)
+    drawn = stored_ladders(tmp_path, 1, held_out=1, seed=1, cache=tmp_path)
+    assert {one.patient for one in drawn} == {"body"}
+    monkeypatch.setattr("training.datasets.ladders.read_pairs", lambda _: [])
+    cached = stored_ladders(tmp_path, 1, held_out=1, seed=1, cache=tmp_path)
+    assert [one.degradation for one in cached] == [one.degradation for one in drawn]
+    assert all(torch.equal(a.pictures, b.pictures) for a, b in zip(drawn, cached, strict=True))

@@ -1,0 +1,1 @@
+"""The paper's tables: competitors, ablations, and the records that RESULTS.md is made of."""

@@ -1,0 +1,167 @@
+"""Records of runs: small JSON files, written by the commands, that RESULTS.md is made of."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import platform
+import shlex
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from MSIQALib.atomic import atomic_path
+from MSIQALib.errors import InputError
+from training.git import ROOT, UNKNOWN, git
+
+RECORDS = Path(__file__).resolve().parents[1] / "results"
+FORMAT = 1
+PACKAGES = ("torch", "timm", "numpy", "scipy", "pyiqa", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Data:
+    """What was measured on.
+
+    Attributes:
+        name: In words.
+        images: How many pictures or studies.
+        digest: First digits of the SHA-256 of its list of scores or files; empty where there is
+            none.
+    """
+
+    name: str
+    images: int
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run, or one row that could not run.
+
+    Attributes:
+        table: Which section it belongs to: "table1", "table2", "learning-curve", "monotonicity".
+        row: Which row of it.
+        command: What was typed.
+        reason: Why there are no results; empty where there are.
+        data: What was measured on.
+        split: How training and test pictures were told apart.
+        seed: Of everything random.
+        commit: The code that ran; "+changes" where a module of it was not committed.
+        made: Day, UTC.
+        seconds: What it took.
+        versions: Packages.
+        note: What a reader must know to read the figures.
+        results: The figures.
+    """
+
+    table: str
+    row: str
+    command: str
+    reason: str = ""
+    data: Data | None = None
+    split: str = ""
+    seed: int | None = None
+    commit: str = ""
+    made: str = ""
+    seconds: float = 0.0
+    versions: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+    results: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def measured(self) -> bool:
+        """Whether there are figures."""
+        return not self.reason
+
+    @property
+    def file_name(self) -> str:
+        """Of the record's file."""
+        return f"{self.table}-{self.row}.json"
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as plain values."""
+        return {"format": FORMAT} | dataclasses.asdict(self)
+
+
+def write_record(record: Record, folder: Path = RECORDS) -> Path:
+    """Write a record in the place of an older one of the same row."""
+    path = folder / record.file_name
+    with atomic_path(path) as part:
+        text = json.dumps(record.to_dict(), indent=1, ensure_ascii=False)
+        part.write_text(text + "\n", encoding="utf-8")
+    return path
+
+
+def read_records(folder: Path = RECORDS) -> tuple[Record, ...]:
+    """Read all records of a folder, by file name.
+
+    Raises:
+        InputError: A file is no record.
+    """
+    return tuple(_read(path) for path in sorted(folder.glob("*.json")))
+
+
+def _read(path: Path) -> Record:
+    remedy = "Remove it and run the command that made it again"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values.pop("format") != FORMAT:
+            raise InputError(path, "another version of this program wrote it", remedy)
+        if values["data"]:
+            values["data"] = Data(**values["data"])
+        record = Record(**values)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(path, "it is not the record of a run", remedy) from error
+    if record.file_name != path.name:
+        raise InputError(path, f"its content belongs into {record.file_name}", remedy)
+    return record
+
+
+def command_line(module: str, arguments: Iterable[str] | None = None) -> str:
+    """The command as a reader would type it again.
+
+    Args:
+        module: What follows `python -m`.
+        arguments: What follows that; by default this process's.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    return shlex.join(["python", "-m", module, *given])
+
+
+def today() -> str:
+    """The day in UTC, as ISO 8601 has it."""
+    return datetime.now(timezone.utc).date().isoformat()
+
+
+def versions() -> dict[str, str]:
+    """Python's and the packages' versions, as far as they are installed."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def code_version() -> str:
+    """The commit, and whether one of the project's modules that are loaded differs from it."""
+    commit = git("rev-parse", "--short=9", "HEAD")
+    if not commit:
+        return UNKNOWN
+    loaded = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    own = [file for file in loaded if file and Path(file).is_relative_to(ROOT / "training")]
+    own += [file for file in loaded if file and Path(file).is_relative_to(ROOT / "MSIQALib")]
+    changed = git("status", "--porcelain", "--", *own) if own else ""
+    return commit + ("+changes" if changed else "")
+
+
+def digest(lines: Iterable[str]) -> str:
+    """First twelve digits of the SHA-256 of some lines."""
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]

@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _PAGES = ("/", "/index.html")
+_ICON = Path(__file__).with_name("page") / "static" / "icon.svg"
 _SECONDS_TO_WAIT = 3.0
 _LONGEST_IDLE_CHECK = 60.0
 
@@ -42,6 +43,7 @@ def make_front(root: Path, options: SessionOptions, access: Access) -> web.Appli
     application.on_shutdown.append(front.close_sockets)
     for path in _PAGES:
         application.router.add_get(path, front.page)
+    application.router.add_get("/favicon.ico", front.icon)
     application.router.add_get("/upload", front.limits)
     application.router.add_post("/upload", front.upload)
     application.router.add_get("/{path:.*}", front.other)
@@ -97,20 +99,26 @@ class _Front:
             return self._welcome(request)
         session = self._sessions.get(key)
         if session is not None and session.worker.ended and "again" not in request.query:
-            return _page(messages.ended(), 503)
+            return _stopped(session)
         try:
             # A browser that goes away meanwhile must not leave a process that nobody knows of.
             session = await asyncio.shield(self._sessions.open(key))
         except TooManySessionsError:
             return _page(messages.too_many(), 503)
+        return await self._show(request, session)
+
+    async def _show(self, request: web.Request, session: Session) -> web.StreamResponse:
         session.touch()
         if not await session.worker.ready(_SECONDS_TO_WAIT):
             if session.worker.ended:
-                return _page(messages.ended(), 503)
+                return _stopped(session)
             return _page(messages.starting("./"))
         if request.query_string:
             raise web.HTTPSeeOther("./")
-        return await self._proxy.pass_on(request, session)
+        try:
+            return await self._proxy.pass_on(request, session)
+        except web.HTTPBadGateway:  # it has just gone
+            return _stopped(session)
 
     def _welcome(self, request: web.Request) -> web.StreamResponse:
         """The first answer to a browser. Its worker starts once the cookie has come back."""
@@ -132,10 +140,19 @@ class _Front:
         )
         return response
 
+    async def icon(self, request: web.Request) -> web.StreamResponse:
+        """The icon that browsers ask for by themselves where a page names none.
+
+        The pages of :mod:`MSIQALib.viewer.messages` name none, and they are shown just when there
+        is no worker that could be asked.
+        """
+        return web.Response(body=_ICON.read_bytes(), content_type="image/svg+xml")
+
     async def other(self, request: web.Request) -> web.StreamResponse:
         """Whatever else the worker serves, and its WebSocket."""
         session = self._session(request)
-        if session.worker.port is None:
+        # A tab that was open before may ask while another one's visit starts a new worker.
+        if not await session.worker.ready():
             raise web.HTTPServiceUnavailable(text="The viewer has stopped. Reload the page.")
         if _is_socket(request):
             return await self._proxy.connect(request, session)
@@ -162,6 +179,12 @@ class _Front:
             raise web.HTTPServiceUnavailable(text="The viewer has stopped. Reload the page.")
         session.touch()
         return session
+
+
+def _stopped(session: Session) -> web.Response:
+    worker = session.worker
+    text = messages.hung(worker.seconds_to_start) if worker.hung else messages.ended()
+    return _page(text, 503)
 
 
 def _page(text: str, status: int = 200) -> web.Response:

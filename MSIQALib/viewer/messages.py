@@ -63,6 +63,21 @@ def ended() -> str:
     )
 
 
+def hung(seconds: float) -> str:
+    """The worker did not start in time.
+
+    Args:
+        seconds: How long it had.
+    """
+    return message_page(
+        "The viewer does not start",
+        f"Its process was not ready within {seconds:g} seconds and was ended. See the last lines "
+        "in the terminal that started the viewer: they say what it waited for, such as a drive "
+        "that does not answer. If the machine was only busy, try again.",
+        link=("./?again", "Try again"),
+    )
+
+
 def token_needed() -> str:
     """Another machine's browser without the token."""
     return message_page(

@@ -126,6 +126,7 @@ class Sessions:
         async with self._opening:
             session = self._sessions.get(key)
             if session is not None and not session.worker.ended:
+                session.touch()  # here, so that the end of idle sessions cannot come in between
                 return session
             if session is not None:
                 await self._close(key)
@@ -140,8 +141,12 @@ class Sessions:
         """End the sessions that nobody has come back to."""
         for key, session in list(self._sessions.items()):
             if session.idle_seconds > self._options.idle_seconds:
-                logger.info("session %d was idle and ends", session.number)
                 async with self._opening:
+                    # The browser may have come back while this waited.
+                    replaced = self._sessions.get(key) is not session
+                    if replaced or session.idle_seconds <= self._options.idle_seconds:
+                        continue
+                    logger.info("session %d was idle and ends", session.number)
                     await self._close(key)
 
     async def close(self) -> None:

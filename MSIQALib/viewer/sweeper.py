@@ -17,7 +17,7 @@ from pathlib import Path
 PREFIX = "msiqa-viewer-"
 """How the folder's name begins; nothing else is ever removed."""
 
-_SECONDS = 10.0
+_SECONDS = 60.0
 _PAUSE = 0.25
 
 

@@ -17,6 +17,9 @@ from MSIQALib.viewer.redaction import Redaction
 
 logger = logging.getLogger(__name__)
 
+SECONDS_TO_START = 180.0
+"""A busy machine with a cold disk takes a minute; what takes longer hangs."""
+
 _SECONDS_TO_QUIT = 5.0
 _SECONDS_TO_FALL_SILENT = 2.0
 _LONGEST_LINE = 1 << 20
@@ -32,6 +35,8 @@ class WorkerProcess:
     Attributes:
         number: For the log.
         busy: Whether it said that an assessment runs.
+        seconds_to_start: How long it may take to listen.
+        hung: Whether it was ended because it took longer.
     """
 
     def __init__(
@@ -43,6 +48,8 @@ class WorkerProcess:
     ) -> None:
         self.number = number
         self.busy = False
+        self.seconds_to_start = SECONDS_TO_START
+        self.hung = False
         self._process = process
         self._exited = exited
         self._redaction = redaction
@@ -53,6 +60,7 @@ class WorkerProcess:
             asyncio.create_task(self._read_events()),
             asyncio.create_task(self._read_log()),
             asyncio.create_task(self._wait()),
+            asyncio.create_task(self._limit_start()),
         ]
 
     @classmethod
@@ -99,11 +107,11 @@ class WorkerProcess:
         """The process, which leads the group of the same number."""
         return self._process.pid
 
-    async def ready(self, seconds: float) -> bool:
+    async def ready(self, seconds: float | None = None) -> bool:
         """Wait until it listens.
 
         Args:
-            seconds: How long to wait.
+            seconds: How long to wait; None for as long as it may take to start.
 
         Returns:
             Whether it does.
@@ -146,10 +154,22 @@ class WorkerProcess:
         if self._stopping:
             logger.info("worker %d ended", self.number)
             return
-        logger.error("worker %d ended by itself with code %s", self.number, code)
+        if not self.hung:  # which is logged already
+            logger.error("worker %d ended by itself with code %s", self.number, code)
         await asyncio.sleep(0.1)  # its last words
         for line in self._last:
             logger.error("worker %d: %s", self.number, line)
+
+    async def _limit_start(self) -> None:
+        seconds = self.seconds_to_start
+        done, _ = await asyncio.wait([self._port], timeout=seconds)
+        if done or self._stopping:
+            return
+        self.hung = True
+        logger.error(
+            "worker %d did not start within %g seconds and is killed", self.number, seconds
+        )
+        self._kill_group()
 
     def _kill_group(self) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):

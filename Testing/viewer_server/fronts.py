@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,9 @@ from MSIQALib.viewer.front import make_front
 from MSIQALib.viewer.sessions import SessionOptions
 
 WORKER = (sys.executable, str(Path(__file__).with_name("stand_in_worker.py")))
+
+SECONDS = 300.0
+"""How long to wait for what takes a second: a machine may have much else to do."""
 
 
 class Browser:
@@ -41,7 +44,7 @@ class Browser:
 
     async def open(self, path: str = "/") -> dict[str, Any]:
         """Open the page and go on where it says so; what the stand-in says about itself."""
-        end = time.monotonic() + 300  # a machine may have much else to do
+        end = time.monotonic() + SECONDS
         while time.monotonic() < end:
             async with self.client.get(self.base + path) as answer:
                 if answer.content_type == "application/json":
@@ -52,6 +55,13 @@ class Browser:
                 raise AssertionError(page)
             path = "/" + go_on[1].replace("&amp;", "&")
         raise AssertionError("the page goes round in circles")
+
+    async def told(self) -> list[dict[str, Any]]:
+        """What the worker has heard, once that is anything: the front tells it by another way."""
+        end = time.monotonic() + SECONDS
+        while not (told := await self.json("/told")) and time.monotonic() < end:
+            await asyncio.sleep(0.05)
+        return told
 
     async def upload(self, files: Iterable[tuple[str, bytes]]) -> tuple[int, dict[str, Any]]:
         form = aiohttp.FormData(quote_fields=False)
@@ -108,10 +118,16 @@ def alive(pid: int) -> bool:
     return status.parent.exists() or not Path("/proc").exists()
 
 
-async def gone(pid: int, seconds: float = 30.0) -> bool:
-    """Wait for the end of a process."""
-    for _ in range(int(seconds / 0.05)):
-        if not alive(pid):
-            return True
+async def until(condition: Callable[[], object]) -> bool:
+    """Wait until something is so; False where it does not come to that."""
+    end = time.monotonic() + SECONDS
+    while not condition():
+        if time.monotonic() > end:
+            return False
         await asyncio.sleep(0.05)
-    return False
+    return True
+
+
+async def gone(pid: int) -> bool:
+    """Wait for the end of a process."""
+    return await until(lambda: not alive(pid))

@@ -1,4 +1,8 @@
-"""A worker without a viewer: it says who it is and what it was told. Run as the real one is."""
+"""A worker without a viewer: it says who it is and what it was told. Run as the real one is.
+
+The environment makes it misbehave: with STUBBORN it will not quit, with START_WHEN it starts only
+once that file exists, with FRAGILE it dies when it is asked for its page.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +39,8 @@ def make_app(config: WorkerConfig) -> web.Application:
         return await handler(request)
 
     async def index(request):
+        if "FRAGILE" in os.environ:
+            os._exit(3)
         answer = web.json_response(
             {
                 "pid": os.getpid(),
@@ -89,6 +95,8 @@ async def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--config", type=Path, required=True)
     config = WorkerConfig.read(parser.parse_args().config)
+    while "START_WHEN" in os.environ and not Path(os.environ["START_WHEN"]).exists():
+        await asyncio.sleep(0.02)
     runner = web.AppRunner(make_app(config))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

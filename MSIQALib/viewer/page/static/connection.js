@@ -1,6 +1,7 @@
 // When the server is out of reach the page says so, and comes back by itself.
 
 const AGAIN_MS = 2500;
+const STOPPED = 503;
 
 export function watchConnection(trame) {
   let lost = false;
@@ -15,7 +16,8 @@ export function watchConnection(trame) {
       document.body.append(note);
       const timer = setInterval(async () => {
         const answer = await fetch("index.html", { cache: "no-store" }).catch(() => null);
-        if (!answer || !answer.ok) return;
+        // A viewer that has stopped does not come back by itself; its own page says what to do.
+        if (!answer || !(answer.ok || answer.status === STOPPED)) return;
         clearInterval(timer);
         window.location.reload();
       }, AGAIN_MS);

@@ -76,7 +76,7 @@ class Work:
 
     async def until(self, true) -> None:
         """Wait until something is so."""
-        async with asyncio.timeout(60) if sys.version_info >= (3, 11) else _Never():
+        async with asyncio.timeout(300) if sys.version_info >= (3, 11) else _Never():
             while not true():
                 await asyncio.sleep(0.02)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from archives import make_tar, make_zip
-from fronts import Browser, front
+from fronts import SECONDS, Browser, front, until
 
 from MSIQALib.viewer.limits import UploadLimits
 
@@ -44,7 +44,7 @@ def test_a_folder_arrives_as_it_is_and_the_worker_hears_of_it(tmp_path: Path) ->
 
             total = sum(map(len, sent.values()))
             assert (status, answer) == (200, {"files": 2, "bytes": total})
-            (told,) = await visitor.json("/told")
+            (told,) = await visitor.told()
             assert told == {"event": "uploaded", "folder": told["folder"], **answer}
             assert session in Path(told["folder"]).parents
             assert _files(Path(told["folder"])) == sent
@@ -67,7 +67,7 @@ def test_archives_arrive_unpacked(tmp_path: Path) -> None:
             status, answer = await visitor.upload(archives)
 
             assert (status, answer["files"]) == (200, 3)
-            (told,) = await visitor.json("/told")
+            (told,) = await visitor.told()
             assert _files(Path(told["folder"])) == {
                 "ct/CT/1.dcm": b"one",
                 "more/pet/PET/1.dcm": b"two",
@@ -163,7 +163,7 @@ def test_what_is_announced_as_too_large_is_not_waited_for(tmp_path: Path) -> Non
                 "Content-Type: multipart/form-data; boundary=x\r\n"
                 "Content-Length: 999999999999\r\n\r\n".encode()
             )
-            line = await asyncio.wait_for(reader.readline(), 10)
+            line = await asyncio.wait_for(reader.readline(), SECONDS)
             assert b"413" in line
             writer.close()
 
@@ -186,20 +186,12 @@ def test_an_upload_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
                 + bytes(5000)
             )
             await writer.drain()
-            for _ in range(100):
-                if _kept(session):
-                    break
-                await asyncio.sleep(0.05)
-            assert _kept(session)
+            assert await until(lambda: _kept(session))
             # One at a time.
             assert (await visitor.upload([("b.nii", b"x")]))[0] == 409
 
             writer.close()
-            for _ in range(100):
-                if not _kept(session):
-                    break
-                await asyncio.sleep(0.05)
-            assert _kept(session) == []
+            assert await until(lambda: not _kept(session))
             assert await visitor.json("/told") == []
             assert (await visitor.upload([("b.nii", b"x")]))[0] == 200
 

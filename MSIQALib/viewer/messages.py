@@ -72,8 +72,8 @@ def hung(seconds: float) -> str:
     return message_page(
         "The viewer does not start",
         f"Its process was not ready within {seconds:g} seconds and was ended. See the last lines "
-        "in the terminal that started the viewer: they say what it waited for, such as a drive "
-        "that does not answer. If the machine was only busy, try again.",
+        "in the terminal that started the viewer: they may tell what it waited for, such as a "
+        "drive that does not answer. If the machine was only busy, try again.",
         link=("./?again", "Try again"),
     )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ import cv2
 import torch
 
 from MSIQALib.model.quantization import dequantise, quantise
-from training.config import TrainingConfig, read_config
-from training.datasets.clean_slices import CleanSlice, phantom_slices, read_volumes
+from training.config import NarrowConfig, TrainingConfig, read_config
+from training.content import cache_folder, read_slices
+from training.datasets.clean_slices import CleanSlice
 from training.datasets.composition import Variety
 from training.datasets.distorted import (
     LEVEL_TARGETS,
@@ -24,14 +25,18 @@ from training.datasets.distorted import (
     Sampling,
     level_targets,
 )
-from training.datasets.labelled import LabelledImage, data_root, read_labelled
+from training.datasets.labelled import LabelledImage, data_root, patients
 from training.datasets.ladders import Ladder, stored_ladders
+from training.datasets.sources import read_images
 from training.datasets.views import LabelledViews
 from training.distortions import COMBINATIONS
 from training.features import pooled_stages, refresh_statistics
+from training.narrow import EXPANSION
+from training.narrow_training import part_states
 from training.pretrain import BRANCHES, Branch, pretrain
 from training.run_folder import RunFolder
 from training.stored_features import UNLISTED, StoredFeatures
+from training.widening import channels_of, side_by_side
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +68,7 @@ def read_ladders(config: TrainingConfig, folder: RunFolder) -> list[Ladder]:
         config.fusion.ladders,
         held_out=config.fusion.ladder_held_out,
         seed=config.seed + LADDERS_SEED,
-        cache=_cache(config, folder),
+        cache=cache_folder(config, folder),
     )
 
 
@@ -76,7 +81,7 @@ def store_features(config: TrainingConfig, name: str, branch: Branch, folder: Ru
     if folder.checkpoint(f"{name}-features").is_file():
         return
     slices = read_slices(config, folder)
-    images = read_labelled(data_root() / config.data.labelled)
+    images = read_images(config.data, data_root())
     branch.stages.load_state_dict(dequantise(quantise(branch.stages.state_dict())))
     branch.set_input_size(224)
     branch.eval()
@@ -93,21 +98,6 @@ def store_features(config: TrainingConfig, name: str, branch: Branch, folder: Ru
     rungs = [picture for ladder in read_ladders(config, folder) for picture in ladder.pictures]
     state["ladders"] = pooled_stages(branch.stages, rungs.__getitem__, len(rungs))
     folder.save(f"{name}-features", state)
-
-
-def read_slices(config: TrainingConfig, folder: RunFolder) -> tuple[CleanSlice, ...]:
-    """Read the clean volumes, through the cache where the configuration names one.
-
-    Phantoms are repeated until they are drawn about as often as the volumes.
-    """
-    cache = _cache(config, folder)
-    volumes = read_volumes(data_root() / config.data.volumes, cache)
-    phantoms = phantom_slices(config.data.phantoms, cache)
-    return volumes + phantoms * (round(len(volumes) / len(phantoms)) if phantoms else 0)
-
-
-def _cache(config: TrainingConfig, folder: RunFolder) -> Path | None:
-    return folder.path.parent / config.data.cache if config.data.cache else None
 
 
 @dataclass(frozen=True)
@@ -128,6 +118,26 @@ class Stored:
     rungs: int
     backbones: dict[str, dict[str, torch.Tensor]]
 
+    def with_part(self, part: int, config: NarrowConfig) -> Stored:
+        """Keep Swin and one of the narrow networks that make up ResNet; the others go to zero.
+
+        Args:
+            part: Its number.
+            config: How wide the narrow networks are.
+        """
+        masks = channels_of(part, [EXPANSION * width for width in config.widths])
+
+        def keep(features: StoredFeatures) -> StoredFeatures:
+            stages = []
+            for stage, mask in zip(features.stages, masks, strict=True):
+                kept = stage.clone()
+                kept[:, : len(mask)][:, ~mask] = 0
+                stages.append(kept)
+            return replace(features, stages=tuple(stages))
+
+        ladders = keep(self.ladders) if self.ladders is not None else None
+        return replace(self, labelled=keep(self.labelled), fresh=keep(self.fresh), ladders=ladders)
+
 
 def load_features(config: TrainingConfig, folder: RunFolder) -> Stored:
     """Join what both branches stored.
@@ -141,7 +151,7 @@ def load_features(config: TrainingConfig, folder: RunFolder) -> Stored:
         if state is None:
             raise FileNotFoundError(f"{folder.path} lacks the features of {name}")
         stored[name] = state
-    views = labelled_views(config, read_labelled(data_root() / config.data.labelled))
+    views = labelled_views(config, read_images(config.data, data_root()))
     owners = [views.image(i) for i in range(len(views))]
     fresh = fresh_pictures(config, read_slices(config, folder))
     done = [fresh.strengths(i) for i in range(len(fresh))]
@@ -211,6 +221,9 @@ def run_branch(config: TrainingConfig, name: str, folder: RunFolder) -> None:
     torch.set_flush_denormal(True)
     torch.manual_seed(config.seed)
     branch = Branch(name, pretrained=config.pretrained)
+    if name == "resnet" and config.narrow.trunk:
+        parts = patients(read_images(config.data, data_root()))
+        branch.stages.load_state_dict(side_by_side(part_states(config.narrow, folder, parts)))
     pretrain(
         branch,
         getattr(config, name),

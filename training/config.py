@@ -100,8 +100,60 @@ class LevelsPhase:
     batch: int = 16
     learning_rate: float = 2e-3
     earlier_factor: float = 1.0
-    zoom: tuple[float, float] = (1.0, 2.5)
+    zoom: tuple[float, float] = (0.6, 2.4)
     speck_weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class NarrowPhase:
+    """One phase of teaching narrow ResNets the distortions.
+
+    Attributes:
+        steps: Optimiser steps.
+        source_size: Pictures of so many pixels before resizing; 512 are whole slices.
+        groups: Contents a step, over all processes together.
+        group_size: Pictures of each content, each distorted in its own way.
+        grid: Share of pictures with one of the data set's 27 combinations.
+        learning_rate: Peak, after the warm-up.
+        last_rate: Share of the peak that is left after the last step, by half a cosine.
+        warm_up: Share of the steps in which the rate rises.
+        zoom: Range of the content's magnification.
+    """
+
+    steps: int = 1000
+    source_size: int = 256
+    groups: int = 16
+    group_size: int = 4
+    grid: float = 0.7
+    learning_rate: float = 3e-3
+    last_rate: float = 0.0
+    warm_up: float = 0.05
+    zoom: tuple[float, float] = (0.6, 2.4)
+
+
+@dataclass(frozen=True)
+class NarrowConfig:
+    """A ResNet-50 that is made of narrow ones (`training.narrow`).
+
+    They share stem and first stage, learnt from clean volumes alone. From the second stage on there
+    is one for each labelled patient, which also learns from the pristine pictures of the *other*
+    patients, so that each patient can be measured by what has never seen a picture of them.
+
+    Attributes:
+        stem: Channels of the first convolution.
+        widths: Of the four stages' 3x3 convolutions.
+        trunk: Phases of the first network, from random weights; none leaves narrow networks out.
+        trunk_processes: Processes that share its steps.
+        parts: Phases of each part, from the trunk.
+        pristine: Share of pristine pictures in the content of the parts.
+    """
+
+    stem: int = 48
+    widths: tuple[int, int, int, int] = (24, 40, 64, 64)
+    trunk: tuple[NarrowPhase, ...] = ()
+    trunk_processes: int = 2
+    parts: tuple[NarrowPhase, ...] = ()
+    pristine: float = 0.4
 
 
 @dataclass(frozen=True)
@@ -142,7 +194,7 @@ class FusionConfig:
     tuning_rate: float = 2e-4
     pseudo_weight: float = 0.5
     labelled_views: int = 1
-    zoom: tuple[float, float] = (1.5, 3.0)
+    zoom: tuple[float, float] = (0.6, 2.4)
     dropout: float = 0.3
     ladders: int = 0
     ladder_held_out: int = 0
@@ -194,7 +246,7 @@ class WholeConfig:
     target: Target = "likert"
     views: bool = True
     fresh: float = 0.5
-    zoom: tuple[float, float] = (1.5, 3.0)
+    zoom: tuple[float, float] = (0.6, 2.4)
     mixed_precision: Precision = "no"
     workers: int = 0
     distort_on_device: bool = False
@@ -220,6 +272,7 @@ class TrainingConfig:
         data: Where images come from.
         network: Which network.
         loss: The loss on scores.
+        narrow: ResNet-50 from narrow ones, taught before the phases of `resnet`.
         resnet: Phases of teaching ResNet-50 the levels.
         swin: Phases of teaching Swin-T the levels.
         fusion: Training on stored features.
@@ -235,6 +288,7 @@ class TrainingConfig:
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
     loss: LossConfig = dataclasses.field(default_factory=LossConfig)
+    narrow: NarrowConfig = dataclasses.field(default_factory=NarrowConfig)
     resnet: tuple[LevelsPhase, ...] = ()
     swin: tuple[LevelsPhase, ...] = ()
     fusion: FusionConfig = dataclasses.field(default_factory=FusionConfig)

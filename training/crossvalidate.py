@@ -2,10 +2,11 @@
 
     python -m training.crossvalidate --config training/configs/scratch_cpu.yaml
 
-With stored features (`fusion.pictures` in the configuration) the backbones and the fusion are
-shared by all folds: they have learnt from clean volumes and the strengths of what was done to
-them, and have seen neither a picture nor a score of any labelled patient. Each fold fits its own
-regressor, and the mean scores of the 27 combinations come from its training patients alone.
+With stored features (`fusion.pictures` in the configuration) the folds share what has seen neither
+a picture nor a score of any labelled patient: backbones, or of narrow networks the trunk. Of the
+narrow networks' parts each fold uses the one that left its patient out, with a fusion of its own.
+Each fold fits its own regressor, and the mean scores of the 27 combinations come from its training
+patients alone.
 Otherwise, or where the whole network is trained, each fold trains it in a folder of its own.
 """
 
@@ -27,7 +28,7 @@ from training.datasets.sources import read_images
 from training.evaluation import score_images
 from training.global_batch import process_number
 from training.run_folder import RunFolder
-from training.score_fit import ScoreFit, assemble, table
+from training.score_fit import fit_without, table
 from training.train import run_branches, train
 
 logger = logging.getLogger(__name__)
@@ -39,12 +40,10 @@ def crossvalidate_stored(config: TrainingConfig, folder: RunFolder) -> dict[str,
     """Fit a regressor for each fold on stored features, and measure it on the one left out."""
     images = read_images(config.data, data_root())
     stored = load_features(config, folder)
-    fit = ScoreFit(config, assemble(config, stored.fresh, stored.backbones, folder), stored)
-    results = {}
-    for patient in patients(images):
-        fit.fit(leave_out(images, patient).training)
-        results[patient] = fit.predict(patient)
-    return table(results)
+    folds = [leave_out(images, patient) for patient in patients(images)]
+    return table(
+        {f.patient: fit_without(config, stored, folder, f).predict(f.patient) for f in folds}
+    )
 
 
 def crossvalidate_whole(

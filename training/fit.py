@@ -15,8 +15,10 @@ from MSIQALib.model.network import MSIQA
 from MSIQALib.model.regressor import MAX_LENGTH
 from training.config import FusionConfig
 from training.datasets.distorted import LEVEL_TARGETS
+from training.distortions import COMBINATIONS
 from training.levels import level_error
 from training.losses import QualityLoss, ladder_error
+from training.narrow import LEVELS_WEIGHT, combination_error
 from training.schedule import one_cycle
 from training.stored_features import StoredFeatures
 
@@ -27,6 +29,7 @@ TYPICAL_SCORE = 2.5
 WEIGHT_DECAY = 0.02
 STAGE_NOISE = 0.2
 LEAST_DEVIATION = 1e-3
+TARGETS = LEVEL_TARGETS + len(COMBINATIONS)
 
 
 class FusedVectors(nn.Module):
@@ -56,7 +59,7 @@ def teach_fusion(
     The stages are standardised channel by channel while the 1x1 convolutions learn, and the
     standardisation is folded into these afterwards: what tells noise is often a weak channel
     beside strong ones that show anatomy. Some noise on the standardised stages keeps few pictures
-    from being learnt by heart.
+    from being learnt by heart. Channels that never change take no part.
 
     Args:
         network: Its fusion changes, nothing else.
@@ -69,16 +72,19 @@ def teach_fusion(
     """
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
+    moments = [_moments(stage) for stage in features.stages]
+    alive = [torch.nonzero(deviation > 0).flatten() for _, deviation in moments]
+    whole = list(network.fusion.reduce)
+    for index, (reduce, channels) in enumerate(zip(whole, alive, strict=True)):
+        network.fusion.reduce[index] = nn.Conv2d(len(channels), reduce.out_channels, 1)
     vectors = FusedVectors(network)
     heads = nn.ModuleList(
-        nn.Sequential(nn.LayerNorm(MAX_LENGTH), nn.Linear(MAX_LENGTH, LEVEL_TARGETS))
-        for _ in range(2)
+        nn.Sequential(nn.LayerNorm(MAX_LENGTH), nn.Linear(MAX_LENGTH, TARGETS)) for _ in range(2)
     )
     parameters = [*network.fusion.parameters(), *heads.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=config.fusion_rate, weight_decay=WEIGHT_DECAY)
     steps = max(1, config.fusion_epochs * (len(features) // BATCH))
     done, errors = 0, []
-    moments = [_moments(stage) for stage in features.stages]
     network.fusion.train()
     for epoch in range(config.fusion_epochs):
         order = torch.randperm(len(features), generator=generator)
@@ -89,13 +95,19 @@ def teach_fusion(
             for group in optimiser.param_groups:
                 group["lr"] = config.fusion_rate * one_cycle(done / steps)
             stages = []
-            for stage, (mean, deviation) in zip(features.stages, moments, strict=True):
-                z = (stage[chosen].float() - mean[:, None, None]) / deviation[:, None, None]
+            for stage, channels, (mean, deviation) in zip(
+                features.stages, alive, moments, strict=True
+            ):
+                values = stage[chosen][:, channels].float()
+                z = (values - mean[channels, None, None]) / _divisor(deviation[channels])
                 stages.append(z + STAGE_NOISE * torch.randn_like(z))
             pair = vectors(stages, features.last[chosen].float())
-            wanted = features.levels[chosen]
-            errors_of_both = [level_error(h(v), wanted) for h, v in zip(heads, pair, strict=True)]
-            loss = torch.stack(errors_of_both).sum()
+            loss = torch.stack(
+                [
+                    _strength_error(head(vector), features, chosen)
+                    for head, vector in zip(heads, pair, strict=True)
+                ]
+            ).sum()
             optimiser.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(parameters, 5.0)
@@ -104,9 +116,33 @@ def teach_fusion(
         errors.append(total / max(count, 1))
         logger.info("fusion epoch %d: error %.4f", epoch + 1, errors[-1])
     network.fusion.eval()
-    for reduce, (mean, deviation) in zip(network.fusion.reduce, moments, strict=True):
-        _fold_in(reduce, mean, deviation)
+    for index, (reduce, channels, (mean, deviation)) in enumerate(
+        zip(whole, alive, moments, strict=True)
+    ):
+        taught: Any = network.fusion.reduce[index]
+        _fold_in(taught, mean[channels], _divisor(deviation[channels]).flatten())
+        _put_back(reduce, taught, channels)
+        network.fusion.reduce[index] = reduce
     return errors
+
+
+def _strength_error(given: Tensor, features: StoredFeatures, chosen: Tensor) -> Tensor:
+    """Error of (N, 3 + 27) levels and combinations, as one head gives them."""
+    logs = given[:, LEVEL_TARGETS:].log_softmax(1)
+    error = combination_error(logs, features.combination[chosen])
+    return error + LEVELS_WEIGHT * level_error(given[:, :LEVEL_TARGETS], features.levels[chosen])
+
+
+def _divisor(deviation: Tensor) -> Tensor:
+    return deviation.clamp_min(LEAST_DEVIATION)[:, None, None]
+
+
+@torch.no_grad()
+def _put_back(whole: Any, taught: Any, channels: Tensor) -> None:
+    """Give a 1x1 convolution the weights that were taught on some of its channels."""
+    whole.weight.zero_()
+    whole.weight[:, channels] = taught.weight
+    whole.bias.copy_(taught.bias)
 
 
 def _moments(stage: Tensor) -> tuple[Tensor, Tensor]:
@@ -119,7 +155,7 @@ def _moments(stage: Tensor) -> tuple[Tensor, Tensor]:
         count += values.numel() // values.shape[1]
     mean = torch.as_tensor(total) / count
     deviation = (torch.as_tensor(squares) / count - mean.square()).clamp_min(0).sqrt()
-    return mean.float(), deviation.float().clamp_min(LEAST_DEVIATION)
+    return mean.float(), deviation.float()
 
 
 def fused(network: MSIQA, features: StoredFeatures) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from MSIQALib.errors import InputError
 from MSIQALib.model.network import MSIQA
 from training.branch_features import Stored
 from training.config import TrainingConfig
-from training.datasets.labelled import LabelledImage, mean_scores
+from training.datasets.labelled import Fold, LabelledImage, mean_scores, patients
 from training.fit import (
     LadderVectors,
     ScoredVectors,
@@ -27,7 +27,7 @@ from training.metrics import Agreement, agreement
 from training.run_folder import RunFolder
 from training.stored_features import StoredFeatures, together, with_mean_scores
 
-VECTORS = "fusion"
+FUSION = "fusion"
 
 
 def quality_loss(config: TrainingConfig) -> QualityLoss:
@@ -63,31 +63,68 @@ def fresh_network(config: TrainingConfig) -> MSIQA:
 
 def assemble(
     config: TrainingConfig,
-    fresh: StoredFeatures,
+    taught: StoredFeatures,
     backbones: Mapping[str, Mapping[str, Tensor]],
     folder: RunFolder,
+    name: str = FUSION,
 ) -> MSIQA:
     """Put the pre-trained backbones into a network and teach its fusion the levels, once.
 
     Args:
         config: The run's.
-        fresh: Features of freshly distorted pictures; no labelled patient is among them.
+        taught: Features of the pictures that it learns from; no score takes part.
         backbones: States of "resnet" and "swin".
         folder: Keeps the taught fusion.
+        name: Under which it does.
 
     Returns:
         The network, in eval mode, its regressor still random.
     """
     network = fresh_network(config).eval()
-    for name, state in backbones.items():
-        network.get_submodule(name).load_state_dict(state)
-    stored = folder.load(VECTORS)
+    for branch, state in backbones.items():
+        network.get_submodule(branch).load_state_dict(state)
+    stored = folder.load(name)
     if stored is None:
-        errors = teach_fusion(network, fresh, config.fusion, seed=config.seed)
-        folder.save(VECTORS, {"fusion": network.fusion.state_dict(), "errors": errors})
+        errors = teach_fusion(network, taught, config.fusion, seed=config.seed)
+        folder.save(name, {"fusion": network.fusion.state_dict(), "errors": errors})
     else:
         network.fusion.load_state_dict(stored["fusion"])
     return network
+
+
+def fit_all(
+    config: TrainingConfig, stored: Stored, folder: RunFolder, images: Sequence[LabelledImage]
+) -> MSIQA:
+    """Fit fusion and regressor to all labelled images, on all that the backbones give."""
+    taught = together(stored.fresh, stored.labelled) if config.narrow.trunk else stored.fresh
+    network = assemble(config, taught, stored.backbones, folder)
+    ScoreFit(config, network, stored).fit(images)
+    return network
+
+
+def fit_without(config: TrainingConfig, stored: Stored, folder: RunFolder, fold: Fold) -> ScoreFit:
+    """Fit what has never seen a picture of one patient, nor a score.
+
+    Backbones that no labelled picture has taught serve every fold, and so does their fusion. Of
+    narrow networks, the one that left this patient out takes part; its fusion learns the strengths
+    from the training patients' pictures too.
+
+    Args:
+        config: The run's.
+        stored: Features of all pictures.
+        folder: Keeps the taught fusion.
+        fold: Whom to leave out.
+    """
+    name = FUSION
+    taught = stored.fresh
+    if config.narrow.trunk:
+        everyone = patients((*fold.training, *fold.held_out))
+        stored = stored.with_part(everyone.index(fold.patient), config.narrow)
+        taught = together(stored.fresh, stored.labelled.of(patients(fold.training)))
+        name = f"{FUSION}-without-{fold.patient}"
+    fit = ScoreFit(config, assemble(config, taught, stored.backbones, folder, name), stored)
+    fit.fit(fold.training)
+    return fit
 
 
 class ScoreFit:

@@ -30,15 +30,17 @@ from MSIQALib.errors import InputError, MSIQAError
 from MSIQALib.model.checkpoint import save_model
 from MSIQALib.model.network import MSIQA
 from MSIQALib.model.weights_info import WeightsInfo
-from training.branch_features import load_features, read_slices
+from training.branch_features import load_features
 from training.config import DataKind, TrainingConfig, read_config
-from training.datasets.labelled import LabelledImage, data_root
+from training.content import read_slices
+from training.datasets.labelled import LabelledImage, data_root, patients
 from training.datasets.sources import read_images
 from training.evaluation import SCALES, Evaluation, score_images
 from training.global_batch import process_count
+from training.narrow_training import TRUNK
 from training.pretrain import BRANCHES
 from training.run_folder import RunFolder
-from training.score_fit import ScoreFit, assemble, fresh_network, quality_loss, table
+from training.score_fit import fit_all, fresh_network, quality_loss, table
 from training.scored_pictures import InputPictures, ScoredPictures
 from training.split import held_out_patients, marked_patients
 from training.whole import BEST, make_accelerator, train_whole
@@ -55,23 +57,47 @@ LABELS: dict[DataKind, str] = {
 CONTENT = "Soft-tissue-Sarcoma PET/CT and phantoms (content)"
 
 
-def run_branches(config: Path, runs: Path) -> None:
-    """Pre-train both backbones side by side, each in a process of its own, and store features.
+def run_branches(config_path: Path, runs: Path) -> None:
+    """Teach the narrow networks, then both backbones side by side, and store features.
 
-    Two processes with half of the cores each are faster than one with all of them, since nothing
-    has to wait for the slower core.
+    Processes with one core each are faster than one with all of them, since nothing has to wait
+    for the slower core.
 
     Raises:
         RuntimeError: A process failed.
     """
-    common = [sys.executable, "-m", "training.branch_features", "--config", str(config)]
-    processes = {
-        name: subprocess.Popen([*common, "--runs", str(runs), "--branch", name])
-        for name in BRANCHES
-    }
-    failed = [name for name, process in processes.items() if process.wait() != 0]
+    config = read_config(config_path)
+    options = ["--config", str(config_path), "--runs", str(runs)]
+    if config.narrow.trunk:
+        narrow = ["training.narrow_training", *options, "--part"]
+        count = str(config.narrow.trunk_processes)
+        _run(
+            [
+                "torch.distributed.run",
+                "--standalone",
+                "--nproc_per_node",
+                count,
+                "-m",
+                *narrow,
+                TRUNK,
+            ]
+        )
+        parts = patients(read_images(config.data, data_root()))
+        _run(*([*narrow, part] for part in parts))
+    _run(*(["training.branch_features", *options, "--branch", name] for name in BRANCHES))
+
+
+def _run(*modules: list[str]) -> None:
+    """Run Python modules with their arguments side by side, and wait for them.
+
+    Raises:
+        RuntimeError: One failed.
+    """
+    processes = [subprocess.Popen([sys.executable, "-m", *module]) for module in modules]
+    codes = [process.wait() for process in processes]
+    failed = [" ".join(m[-2:]) for m, code in zip(modules, codes, strict=True) if code != 0]
     if failed:
-        raise RuntimeError(f"Training of {', '.join(failed)} failed; its messages are above")
+        raise RuntimeError(f"Training failed ({', '.join(failed)}); its messages are above")
 
 
 def train(config: TrainingConfig, config_path: Path, runs: Path) -> Path:
@@ -91,7 +117,7 @@ def train(config: TrainingConfig, config_path: Path, runs: Path) -> Path:
     """
     start = time.monotonic()
     accelerator = make_accelerator(config)
-    _check_processes(config)
+    _check(config)
     cv2.setNumThreads(1)
     torch.set_num_threads(max(1, len(BRANCHES) * config.threads // process_count()))
     torch.set_flush_denormal(True)
@@ -108,8 +134,7 @@ def train(config: TrainingConfig, config_path: Path, runs: Path) -> Path:
     if config.fusion.pictures:
         run_branches(config_path, runs)
         stored = load_features(config, folder)
-        network = assemble(config, stored.fresh, stored.backbones, folder)
-        ScoreFit(config, network, stored).fit(chosen)
+        network = fit_all(config, stored, folder, chosen)
     else:
         network = fresh_network(config)
     scale = SCALES[config.whole.target]
@@ -132,14 +157,20 @@ def train(config: TrainingConfig, config_path: Path, runs: Path) -> Path:
     return folder.path / WEIGHTS
 
 
-def _check_processes(config: TrainingConfig) -> None:
-    """Refuse what several processes cannot do, in words, before anything is begun."""
+def _check(config: TrainingConfig) -> None:
+    """Refuse what cannot be done, in words, before anything is begun."""
     count = process_count()
     if count > 1 and config.fusion.pictures:
         raise InputError(
             "fusion.pictures",
             "the stored features are made and fitted in one process",
             "Start it without `accelerate launch`",
+        )
+    if config.narrow.trunk and (config.data.held_out or config.data.held_out_share):
+        raise InputError(
+            "data.held_out",
+            "the parts of the narrow networks see pictures of every patient but one",
+            "Measure with python -m training.crossvalidate",
         )
     if config.whole.batch % count:
         raise InputError(

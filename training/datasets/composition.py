@@ -9,12 +9,23 @@ import numpy as np
 
 from MSIQALib.imaging.fusion import FusionOptions, fuse_rgb
 from training.datasets.clean_slices import CleanSlice
+from training.datasets.vessels import draw_vessels
 from training.distortions import Picture
 
-WHOLE_FIELD = 0.8
-"""Share of the picture from which on a slice counts as a whole field of view."""
+SOURCE_SIZE = 512
+"""Height and width of the data set's pictures."""
 
-WHOLE_ZOOM = (0.75, 1.35)
+WHOLE_FIELD = 0.8
+"""Share of it from which on a slice counts as a whole field of view."""
+
+WHOLE_ZOOM = (0.6, 1.3)
+
+UNCHANGED = 0.3
+"""Probability that a slice keeps its size: resized ones are smoother than any scanner's."""
+
+MOST_PIECES = 6
+WIDE = 300
+"""Pixels from which on a picture has room for more slices."""
 
 
 @dataclass(frozen=True)
@@ -27,15 +38,15 @@ class Variety:
         no_pet: Probability of CT alone.
         table: Probability of a table under the patient.
         soften: Probability of a slight blur, as smoother reconstructions have.
-        second: Probability of a second slice in the picture.
+        vessels: Probability of drawn vessels.
     """
 
-    zoom: tuple[float, float] = (0.8, 2.2)
+    zoom: tuple[float, float] = (0.6, 2.4)
     other_map: float = 0.05
     no_pet: float = 0.08
     table: float = 0.4
-    soften: float = 0.25
-    second: float = 0.2
+    soften: float = 0.2
+    vessels: float = 0.3
 
 
 def fuse_randomly(clean: CleanSlice, variety: Variety, rng: np.random.Generator) -> Picture:
@@ -65,7 +76,7 @@ def fuse_randomly(clean: CleanSlice, variety: Variety, rng: np.random.Generator)
 def compose(
     slices: tuple[CleanSlice, ...], size: int, variety: Variety, rng: np.random.Generator
 ) -> Picture:
-    """Put one or two slices on black, as a picture of `size` pixels.
+    """Put one to six slices on black, as a picture of `size` pixels.
 
     Args:
         slices: Where to draw from.
@@ -79,27 +90,33 @@ def compose(
     canvas = np.zeros((size, size, 3), np.uint8)
     if rng.random() < variety.table:
         _draw_table(canvas, rng)
-    for _ in range(1 + (rng.random() < variety.second)):
+    room = 2 * int(size > WIDE and rng.random() < 0.5)
+    for _ in range(min(int(rng.geometric(0.5)) + room, MOST_PIECES)):
         clean = slices[int(rng.integers(len(slices)))]
-        piece = _orient(fuse_randomly(clean, variety, rng), rng)
+        piece = orient(fuse_randomly(clean, variety, rng), rng)
         # A whole field of view fills the picture as it is; crops are enlarged to body size.
-        whole = max(piece.shape[:2]) >= WHOLE_FIELD * size
-        zooms = WHOLE_ZOOM if whole else variety.zoom
-        zoom = float(np.exp(rng.uniform(*np.log(zooms))))
-        if rng.random() < 0.3:
-            zoom = 1.0
-        if zoom != 1.0:
-            how = (cv2.INTER_LINEAR, cv2.INTER_CUBIC)[int(rng.integers(2))]
-            resized = cv2.resize(piece, None, fx=zoom, fy=zoom, interpolation=how)
-            piece = np.asarray(resized, np.uint8)
+        whole = max(piece.shape[:2]) >= WHOLE_FIELD * SOURCE_SIZE
+        if rng.random() >= UNCHANGED:
+            zooms = WHOLE_ZOOM if whole else variety.zoom
+            piece = resize(piece, float(np.exp(rng.uniform(*np.log(zooms)))), rng)
         if rng.random() < variety.soften:
             blurred = cv2.GaussianBlur(piece, (0, 0), rng.uniform(0.4, 1.2))
             piece = np.asarray(blurred, np.uint8)
         _paste(canvas, piece, rng)
+    if rng.random() < variety.vessels:
+        draw_vessels(canvas, rng)
     return canvas
 
 
-def _orient(piece: Picture, rng: np.random.Generator) -> Picture:
+def resize(piece: Picture, zoom: float, rng: np.random.Generator) -> Picture:
+    """Magnify or shrink, with one of three interpolations."""
+    smooth = cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC
+    how = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, smooth)[int(rng.integers(3))]
+    return np.asarray(cv2.resize(piece, None, fx=zoom, fy=zoom, interpolation=how), np.uint8)
+
+
+def orient(piece: Picture, rng: np.random.Generator) -> Picture:
+    """Mirror and transpose at random."""
     turn = int(rng.integers(8))
     if turn & 1:
         piece = piece[:, ::-1]

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from training.datasets.clean_slices import CleanSlice
-from training.datasets.composition import Variety, compose
+from training.datasets.composition import SOURCE_SIZE, Variety, compose
 from training.distortions import (
     COMBINATIONS,
     Distortion,
@@ -24,7 +24,6 @@ from training.distortions import (
     encode_jpeg,
 )
 
-SOURCE_SIZE = 512
 INPUT_SIZE = 224
 BLOCK = 16
 """Pixels of a JPEG unit with chroma 4:2:0; 16 of 512 are exactly 7 of 224."""

@@ -13,7 +13,7 @@ from training.config import read_config
 from training.datasets.labelled import Fold
 from training.pretrain import BRANCHES
 from training.run_folder import RunFolder
-from training.score_fit import VECTORS, ScoreFit, assemble
+from training.score_fit import fit_without
 from training.tables.methods import CannotRun, Setting
 from training.tables.records import ROOT
 
@@ -21,8 +21,7 @@ from training.tables.records import ROOT
 class FoldsOfRun:
     """MS-IQA on frozen backbones, its regressor fitted to each fold's training patients.
 
-    It is what `training.crossvalidate` does, from the features and the fusion that a training run
-    has stored.
+    It is what `training.crossvalidate` does, from the features that a training run has stored.
 
     Args:
         setting: Its options name the run's configuration.
@@ -34,22 +33,20 @@ class FoldsOfRun:
     def __init__(self, setting: Setting) -> None:
         config = read_config(ROOT / setting.options["config"])
         folder = RunFolder(setting.runs / config.name)
-        needed = [*(f"{name}-features" for name in BRANCHES), VECTORS]
+        needed = [f"{name}-features" for name in BRANCHES]
         lacking = [name for name in needed if not folder.checkpoint(name).is_file()]
         if lacking:
             raise CannotRun(
                 f"{folder.path} has no stored {', '.join(lacking)}: run python -m training.train "
                 f"--config {setting.options['config']} first"
             )
-        stored = load_features(config, folder)
-        self._fit = ScoreFit(
-            config, assemble(config, stored.fresh, stored.backbones, folder), stored
-        )
+        self._config, self._folder = config, folder
+        self._stored = load_features(config, folder)
 
     def predict(self, fold: Fold) -> dict[str, float]:
         """Fit and score; see :class:`~training.tables.methods.Method`."""
-        self._fit.fit(fold.training)
-        scores, _ = self._fit.predict(fold.patient)
+        fit = fit_without(self._config, self._stored, self._folder, fold)
+        scores, _ = fit.predict(fold.patient)
         own = [i.path.name for i in fold.held_out]
         return dict(zip(own, (float(s) for s in scores), strict=True))
 

@@ -1,0 +1,246 @@
+"""Narrow ResNets: what they learn from, and that side by side they are one ResNet-50."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from MSIQALib.model.backbones import ResNetStages
+from training import narrow_training
+from training.config import NarrowConfig, NarrowPhase, TrainingConfig
+from training.datasets.composition import Variety
+from training.datasets.distorted import Sampling
+from training.datasets.groups import SPECK_GRID, UNLISTED, DistortedGroups, join, speck_map
+from training.datasets.labelled import LabelledImage
+from training.datasets.pristine import pristine_piece
+from training.datasets.vessels import draw_vessels
+from training.distortions import COMBINATIONS, Distortion
+from training.narrow import EXPANSION, NarrowLearner, combination_error
+from training.narrow_training import rate, teach, train_part
+from training.run_folder import RunFolder
+from training.widening import channels_of, side_by_side
+
+WIDTHS = (4, 4, 4, 4)
+STEM = 8
+
+
+def learner(seed: int = 0) -> NarrowLearner:
+    torch.manual_seed(seed)
+    return NarrowLearner(STEM, WIDTHS)
+
+
+def parts(count: int) -> list[NarrowLearner]:
+    """Learners with one stem and first stage, and normalisations that are not the identity."""
+    made = [learner(seed) for seed in range(count)]
+    for number, one in enumerate(made):
+        torch.manual_seed(100 + number)
+        for name, buffer in one.stages.named_buffers():
+            if name.endswith("running_mean"):
+                buffer.normal_()
+            elif name.endswith("running_var"):
+                buffer.uniform_(0.5, 2)
+        shared = {
+            k: v
+            for k, v in made[0].stages.state_dict().items()
+            if k.startswith(("conv1.", "bn1.", "layer1."))
+        }
+        one.stages.load_state_dict(one.stages.state_dict() | shared)
+    return made
+
+
+def pristine() -> np.ndarray:
+    picture = np.zeros((512, 512, 3), np.uint8)
+    picture[200:300, 150:350] = (150, 120, 110)
+    return picture
+
+
+def groups(share: float = 1.0, size: int = 3, source: int = 64, **more: object) -> DistortedGroups:
+    sampling = Sampling(source, 1.0, Variety())
+    return DistortedGroups(
+        (), [pristine()], share=share, sampling=sampling, size=size, seed=3, **more
+    )
+
+
+def test_parts_side_by_side_compute_what_each_computes_alone() -> None:
+    made = parts(3)
+    wide = ResNetStages(stages=4, pretrained=False)
+    wide.load_state_dict(side_by_side([one.stages.state_dict() for one in made]))
+    image = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        outputs = wide.eval()(image)
+        alone = [one.stages.eval()(image) for one in made]
+    for part, own in enumerate(alone):
+        masks = channels_of(part, [EXPANSION * w for w in WIDTHS])
+        for stage, mask, expected in zip(outputs, masks, own, strict=True):
+            assert torch.allclose(stage[:, mask], expected, atol=1e-5)
+            assert expected.std() > 0
+    assert outputs[3][:, 3 * EXPANSION * WIDTHS[3] :].abs().max() == 0
+
+
+def test_parts_that_do_not_share_their_first_stage_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"differ in conv1\.weight"):
+        side_by_side([learner(0).stages.state_dict(), learner(1).stages.state_dict()])
+
+
+def test_parts_that_do_not_fit_are_refused() -> None:
+    torch.manual_seed(0)
+    state = NarrowLearner(STEM, (4, 100, 4, 4)).stages.state_dict()
+    with pytest.raises(ValueError, match=r"2 parts are too wide for layer2"):
+        side_by_side([state, state])
+
+
+def test_every_part_has_channels_of_its_own_after_the_first_stage() -> None:
+    first, second = channels_of(0, [16] * 4), channels_of(1, [16] * 4)
+    assert torch.equal(first[0], second[0])
+    assert all(not (a & b).any() for a, b in zip(first[1:], second[1:], strict=True))
+    assert [int(m.sum()) for m in second] == [16] * 4
+
+
+def test_combination_error_is_a_cross_entropy_with_lambda_once_more() -> None:
+    combination = torch.tensor([0, 13, 26])
+    sure = torch.full((3, 27), -100.0)
+    sure[range(3), combination] = 100.0
+    assert combination_error(sure.log_softmax(1), combination) == pytest.approx(0, abs=1e-6)
+    even = torch.zeros(3, 27).log_softmax(1)
+    expected = math.log(27) + 0.5 * math.log(3)
+    assert combination_error(even, combination).item() == pytest.approx(expected, rel=1e-6)
+    # Knowing lambda alone leaves ln 9; index 13 is lambda 0.005.
+    assert COMBINATIONS[13].lam == 0.005
+    known = torch.full((1, 27), -100.0)
+    known[:, 9:18] = 0.0
+    error = combination_error(known.log_softmax(1), combination[1:2])
+    assert error.item() == pytest.approx(math.log(9), rel=1e-6)
+
+
+def test_unlisted_combinations_do_not_count() -> None:
+    logs = torch.randn(2, 27).log_softmax(1)
+    both = combination_error(logs, torch.tensor([5, UNLISTED]))
+    assert both == combination_error(logs[:1], torch.tensor([5]))
+    assert combination_error(logs, torch.tensor([UNLISTED, UNLISTED])) == 0
+
+
+def test_speck_map_counts_where_they_are() -> None:
+    clean = np.zeros((64, 64, 3), np.uint8)
+    specked = clean.copy()
+    specked[0, 0, 1] = specked[0, 0, 2] = 255  # two values of cell (0, 0)
+    specked[40, 63, 0] = 255  # one of cell (2, 3)
+    counted = speck_map(clean, specked, 4)[0]
+    values = 16 * 16 * 3
+    assert counted[0, 0].item() == pytest.approx((2 * 100 / values) ** 0.5)
+    assert counted[2, 3].item() == pytest.approx((100 / values) ** 0.5)
+    assert (counted > 0).sum() == 2
+
+
+def test_groups_share_their_content_and_repeat() -> None:
+    drawn = groups(source=512)
+    group, again, other = drawn[4], groups(source=512)[4], drawn[5]
+    assert torch.equal(group.pictures, again.pictures)
+    assert not torch.equal(group.pictures, other.pictures)
+    assert group.pictures.shape == (3, 3, 224, 224)
+    assert group.specks.shape == (3, 1, SPECK_GRID, SPECK_GRID)
+    means = group.pictures.float().mean((1, 2, 3))
+    assert means.std() < 3
+    assert len(set(group.combination.tolist())) > 1
+    joined = join([group, other])
+    assert len(joined.pictures) == len(joined.levels) == len(joined.combination) == 6
+
+
+def test_specks_are_where_lambda_is_not_zero() -> None:
+    group = join([groups(size=9)[i] for i in range(6)])
+    specked = group.specks.amax((1, 2, 3)) > 0
+    assert torch.equal(specked, group.levels[:, 0] > 0)
+
+
+def test_small_pristine_pieces_show_the_body() -> None:
+    rng = np.random.default_rng(0)
+    pieces = [pristine_piece([pristine()], 128, rng) for _ in range(40)]
+    assert all(piece.shape == (128, 128, 3) and piece.max() > 60 for piece in pieces)
+
+
+def test_vessels_are_drawn_in_place_and_repeat() -> None:
+    canvases = [np.zeros((256, 256, 3), np.uint8) for _ in range(2)]
+    for canvas in canvases:
+        draw_vessels(canvas, np.random.default_rng(1))
+    assert np.array_equal(*canvases)
+    assert canvases[0].max() > 40
+
+
+def test_rate_rises_falls_and_ends_at_its_last_share() -> None:
+    phase = NarrowPhase(learning_rate=1e-3, last_rate=0.25, warm_up=0.1)
+    rates = [rate(phase, i / 100) for i in range(101)]
+    assert rates[0] < 2e-5
+    assert max(rates) == pytest.approx(1e-3)
+    assert rates[:10] == sorted(rates[:10])
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[-1] == pytest.approx(0.25e-3)
+
+
+def test_interrupted_teaching_ends_with_the_same_weights(tmp_path: Path) -> None:
+    phases = (
+        NarrowPhase(steps=2, source_size=64, groups=2, group_size=2),
+        NarrowPhase(steps=2, source_size=64, groups=2, group_size=2, learning_rate=1e-3),
+    )
+
+    def run(folder: str, stop_at: int | None) -> NarrowLearner:
+        one, done = learner(), []
+
+        def stop() -> bool:
+            done.append(1)
+            return len(done) == stop_at
+
+        teach(
+            one,
+            phases,
+            lambda phase, number: groups(size=phase.group_size),
+            RunFolder(tmp_path / folder),
+            "trunk",
+            checkpoint_minutes=60,
+            stop=stop,
+        )
+        return one
+
+    straight = run("a", None)
+    for stop_at in (1, 2, 3):
+        run(f"b{stop_at}", stop_at)
+        resumed = run(f"b{stop_at}", None)
+        ours, theirs = straight.state_dict(), resumed.state_dict()
+        assert all(torch.equal(ours[k], theirs[k]) for k in ours), stop_at
+
+
+def test_a_part_keeps_the_first_stage_and_never_sees_its_patient(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phase = NarrowPhase(steps=1, source_size=64, groups=2, group_size=2)
+    config = TrainingConfig(
+        narrow=NarrowConfig(STEM, WIDTHS, trunk=(phase,), parts=(phase,), pristine=1.0)
+    )
+    images = [
+        LabelledImage(Path(name), name[0], name[1], Distortion(0.0, 0.0, quality), 3.0)
+        for name, quality in (("A1", 100), ("B1", 100), ("B1", 40), ("C1", 100))
+    ]
+    read: list[str] = []
+
+    def reads(image: LabelledImage) -> np.ndarray:
+        read.append(image.path.name)
+        return pristine()
+
+    monkeypatch.setattr(LabelledImage, "read", reads)
+    monkeypatch.setattr(narrow_training, "read_images", lambda *_: images)
+    monkeypatch.setattr(narrow_training, "read_slices", lambda *_: ())
+    folder = RunFolder(tmp_path)
+    with pytest.raises(FileNotFoundError, match="lacks the trunk"):
+        train_part(config, folder, "A")
+    trunk = learner()
+    folder.save("trunk", {"learner": trunk.state_dict()})
+    train_part(config, folder, "A")
+    assert read == ["B1", "C1"]
+    taught = folder.load("A")["learner"]
+    before = trunk.state_dict()
+    same = {k for k in before if torch.equal(before[k], taught[k])}
+    shared = {k for k in before if k.startswith(("stages.conv1.", "stages.bn1.", "stages.layer1."))}
+    assert shared <= same
+    assert "stages.layer2.0.conv1.weight" not in same

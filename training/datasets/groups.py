@@ -1,0 +1,141 @@
+"""Groups of pictures that share their content and differ in what was done to it.
+
+Within a group the anatomy cancels out, so that what is left to learn from is the distortion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from training.datasets.clean_slices import CleanSlice
+from training.datasets.composition import SOURCE_SIZE, compose
+from training.datasets.distorted import (
+    Sampling,
+    draw_distortion,
+    level_targets,
+    shrink,
+    to_tensor,
+)
+from training.datasets.pristine import pristine_piece
+from training.distortions import (
+    COMBINATIONS,
+    NoiseBank,
+    Picture,
+    add_gaussian,
+    add_specks,
+    decode_picture,
+    encode_jpeg,
+)
+
+UNLISTED = -100
+"""Number of a distortion that is none of the 27; PyTorch's cross-entropy passes it over."""
+
+SPECK_GRID = 28
+"""Rows and columns of the map of specks, for a whole picture."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """N pictures with what was done to them.
+
+    Attributes:
+        pictures: (N, 3, S, S) uint8.
+        levels: (N, 3) strengths.
+        combination: (N,) number in COMBINATIONS, or UNLISTED.
+        specks: (N, 1, g, g) root of the specks per hundred values.
+    """
+
+    pictures: Tensor
+    levels: Tensor
+    combination: Tensor
+    specks: Tensor
+
+
+def join(groups: Sequence[Group]) -> Group:
+    """Put groups one after the other."""
+    return Group(
+        torch.cat([g.pictures for g in groups]),
+        torch.cat([g.levels for g in groups]),
+        torch.cat([g.combination for g in groups]),
+        torch.cat([g.specks for g in groups]),
+    )
+
+
+def speck_map(clean: Picture, specked: Picture, grid: int) -> Tensor:
+    """Count the specks cell by cell.
+
+    Args:
+        clean: (S, S, 3) uint8.
+        specked: The same after the specks.
+        grid: Rows and columns of the map.
+
+    Returns:
+        (1, grid, grid) root of the specks per hundred values.
+    """
+    size = clean.shape[0]
+    places = np.flatnonzero((specked != clean).reshape(-1)) // 3
+    cells = (places // size * grid // size) * grid + places % size * grid // size
+    counts = np.bincount(cells, minlength=grid * grid).reshape(1, grid, grid)
+    values = 3 * (size / grid) ** 2
+    return torch.from_numpy(np.sqrt(counts.astype(np.float32) * np.float32(100 / values)))
+
+
+class DistortedGroups:
+    """Groups by number: the same number gives the same group.
+
+    Args:
+        slices: Clean content.
+        pristine: Pristine fused pictures, content too; may be empty.
+        share: Probability of a pristine picture where there are any.
+        sampling: How pictures are drawn.
+        size: Pictures of a group.
+        seed: Another seed, other groups.
+    """
+
+    def __init__(
+        self,
+        slices: tuple[CleanSlice, ...],
+        pristine: Sequence[Picture],
+        *,
+        share: float,
+        sampling: Sampling,
+        size: int,
+        seed: int,
+    ) -> None:
+        self._slices = slices
+        self._pristine = tuple(pristine)
+        self._share = share if pristine else 0.0
+        self._sampling = sampling
+        self._size = size
+        self._seed = seed
+        self._bank = NoiseBank(seed)
+
+    def __getitem__(self, index: int) -> Group:
+        rng = np.random.default_rng([self._seed, index])
+        sampling = self._sampling
+        if rng.random() < self._share:
+            clean = pristine_piece(self._pristine, sampling.source_size, rng)
+        else:
+            clean = compose(self._slices, sampling.source_size, sampling.variety, rng)
+        grid = SPECK_GRID * sampling.source_size // SOURCE_SIZE
+        pictures, levels, combination, specks = [], [], [], []
+        for _ in range(self._size):
+            done = draw_distortion(rng, sampling.grid)
+            specked = add_specks(clean, done.lam, rng)
+            noisy = add_gaussian(specked, done.sigma, rng, self._bank)
+            damaged = decode_picture(encode_jpeg(noisy, done.quality))
+            pictures.append(to_tensor(shrink(damaged, sampling.input_size)))
+            levels.append(level_targets(done))
+            combination.append(COMBINATIONS.index(done) if done in COMBINATIONS else UNLISTED)
+            specks.append(speck_map(clean, specked, grid))
+        return Group(
+            torch.stack(pictures),
+            torch.tensor(levels, dtype=torch.float32),
+            torch.tensor(combination),
+            torch.stack(specks),
+        )

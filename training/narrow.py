@@ -1,0 +1,182 @@
+"""Narrow ResNet-50s: the same blocks with fewer channels, and heads that read the distortions.
+
+A narrow network costs a tenth of the whole one, so that it sees ten times the pictures in the same
+time. Several of them side by side fill a ResNet-50 (`training.widening`).
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import timm.models.resnet
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from training.datasets.groups import Group
+from training.distortions import COMBINATIONS
+from training.initial_filters import OPPONENTS, point_filter, without_mean
+from training.levels import level_error
+
+EXPANSION = 4
+"""Channels that a stage gives for each channel of its 3x3 convolutions."""
+
+DEPTHS = (3, 4, 6, 3)
+"""Blocks of each stage of a ResNet-50."""
+
+HIDDEN = 64
+CELLS = 7
+AREAS = 4
+MAPPED_STAGES = 3
+MAP_HIDDEN = 32
+LEVELS = 3
+LEVELS_WEIGHT = 5.0
+SPECKS_WEIGHT = 5.0
+LAMBDA_WEIGHT = 0.5
+
+
+class NarrowResNet(nn.Module):
+    """A ResNet-50 with fewer channels, without its classifier.
+
+    Args:
+        stem: Channels of the first convolution, at least 28 for all point filters.
+        widths: Channels of the 3x3 convolutions in each stage.
+    """
+
+    def __init__(self, stem: int, widths: tuple[int, int, int, int]) -> None:
+        super().__init__()
+        source: Any = timm.models.resnet.ResNet(
+            timm.models.resnet.Bottleneck, DEPTHS, num_classes=0, channels=widths
+        )
+        self.conv1 = nn.Conv2d(3, stem, 7, 2, 3, bias=False)
+        nn.init.kaiming_normal_(self.conv1.weight, mode="fan_out", nonlinearity="relu")
+        self.bn1 = nn.BatchNorm2d(stem)
+        self.maxpool = nn.MaxPool2d(3, 2, 1)
+        self.layer1, self.layer2 = source.layer1, source.layer2
+        self.layer3, self.layer4 = source.layer3, source.layer4
+        wide = EXPANSION * widths[0]
+        first: Any = self.layer1[0]
+        first.conv1 = nn.Conv2d(stem, widths[0], 1, bias=False)
+        # timm leaves this out where stem and stage happen to have as many channels.
+        first.downsample = nn.Sequential(nn.Conv2d(stem, wide, 1, bias=False), nn.BatchNorm2d(wide))
+        point_stem(self.conv1)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Outputs of the four stages: (N, 4 w_i, S / 4, S / 4) and halves of it."""
+        x = self.maxpool(F.relu(self.bn1(self.conv1(image))))
+        outputs = []
+        for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
+            x = layer(x)
+            outputs.append(x)
+        return outputs
+
+
+@torch.no_grad()
+def point_stem(conv: nn.Conv2d) -> None:
+    """Begin with points of every mixture of colours at the stride's four phases, then zero mean."""
+    size = conv.kernel_size[0]
+    norm = conv.weight.flatten(1).norm(dim=1).mean()
+    conv.weight.copy_(without_mean(conv.weight))
+    phases = (size // 2, size // 2 + 1)
+    places = itertools.product(OPPONENTS, phases, phases)
+    for index, (mixture, row, column) in zip(range(conv.out_channels), places, strict=False):
+        point = point_filter(size, row, column, 1)
+        conv.weight[index] = torch.tensor(mixture)[:, None, None] * point
+    conv.weight.mul_((norm / conv.weight.flatten(1).norm(dim=1))[:, None, None, None])
+
+
+class LevelReader(nn.Module):
+    """Reads combination and levels from one stage.
+
+    Args:
+        channels: Of the stage.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels)
+        self.cells = nn.Conv2d(channels, HIDDEN, 1)
+        self.out = nn.Linear(2 * HIDDEN, len(COMBINATIONS) + LEVELS)
+
+    def forward(self, stage: Tensor) -> tuple[Tensor, Tensor]:
+        """Give (N, 27) logarithms of the combinations' probabilities and (N, 3) levels."""
+        grid = min(CELLS, stage.shape[-1])
+        pooled = self.norm(F.adaptive_avg_pool2d(stage, grid))
+        cells = F.gelu(self.cells(F.adaptive_avg_pool2d(pooled, min(AREAS, grid))))
+        out = self.out(torch.cat((cells.mean((2, 3)), cells.amax((2, 3))), 1))
+        return out[:, : len(COMBINATIONS)].log_softmax(1), out[:, len(COMBINATIONS) :]
+
+
+class NarrowLearner(nn.Module):
+    """A narrow ResNet with a reader at every stage and a map of specks at the first three.
+
+    Args:
+        stem: As in `NarrowResNet`.
+        widths: As in `NarrowResNet`.
+    """
+
+    def __init__(self, stem: int, widths: tuple[int, int, int, int]) -> None:
+        super().__init__()
+        self.stages = NarrowResNet(stem, widths)
+        channels = [EXPANSION * w for w in widths]
+        self.readers = nn.ModuleList(LevelReader(c) for c in channels)
+        self.maps = nn.ModuleList(
+            nn.Sequential(
+                nn.BatchNorm2d(c),
+                nn.Conv2d(c, MAP_HIDDEN, 1),
+                nn.GELU(),
+                nn.Conv2d(MAP_HIDDEN, 1, 1),
+            )
+            for c in channels[:MAPPED_STAGES]
+        )
+        self.to(memory_format=torch.channels_last)
+
+    def loss(self, images: Tensor, group: Group) -> Tensor:
+        """Sum over the stages of the errors in combination, lambda, levels and specks.
+
+        Args:
+            images: (N, 3, S, S) float, normalised.
+            group: What was done to them.
+        """
+        outputs = self.stages(images)
+        total = images.new_zeros(())
+        for reader, stage in zip(self.readers, outputs, strict=True):
+            logs, levels = reader(stage)
+            total = total + combination_error(logs, group.combination)
+            total = total + LEVELS_WEIGHT * level_error(levels, group.levels)
+        for read, stage in zip(self.maps, outputs, strict=False):
+            grid = min(stage.shape[-1], group.specks.shape[-1])
+            given = read(F.adaptive_avg_pool2d(stage, grid))
+            wanted = F.adaptive_avg_pool2d(group.specks, grid)
+            total = total + SPECKS_WEIGHT * level_error(given, wanted)
+        return total
+
+    def freeze_first(self) -> None:
+        """Keep stem and first stage as they are, their statistics too; undone by nothing."""
+        for module in (self.stages.conv1, self.stages.bn1, self.stages.layer1):
+            module.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> NarrowLearner:
+        """Switch to training; what is frozen stays in evaluation."""
+        super().train(mode)
+        for module in (self.stages.bn1, self.stages.layer1):
+            if not any(p.requires_grad for p in module.parameters()):
+                module.eval()
+        return self
+
+
+def combination_error(logs: Tensor, combination: Tensor) -> Tensor:
+    """Cross-entropy of the 27 combinations, and half as much of lambda alone, the hardest.
+
+    Args:
+        logs: (N, 27) logarithms of probabilities; quality varies fastest, lambda slowest.
+        combination: (N,) numbers, or a negative one where there is none.
+    """
+    listed = combination >= 0
+    if not listed.any():
+        return logs.new_zeros(())
+    logs, combination = logs[listed], combination[listed]
+    per_lambda = logs.view(len(logs), 3, -1).logsumexp(2)
+    exact = F.nll_loss(logs, combination)
+    return exact + LAMBDA_WEIGHT * F.nll_loss(per_lambda, combination // 9)

@@ -1,0 +1,233 @@
+"""Teaches narrow ResNets the distortions: first the trunk, then a part for each patient.
+
+    torchrun --standalone --nproc_per_node 2 -m training.narrow_training \\
+        --config training/configs/scratch_cpu.yaml --part trunk
+    python -m training.narrow_training --config training/configs/scratch_cpu.yaml --part A
+
+`training.train` runs these by itself. A part is named for the patient that it has never seen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import math
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from training.config import NarrowConfig, NarrowPhase, TrainingConfig, read_config
+from training.content import read_slices
+from training.datasets.composition import Variety
+from training.datasets.distorted import Sampling, normalise
+from training.datasets.groups import DistortedGroups, join
+from training.datasets.labelled import data_root
+from training.datasets.sources import read_images
+from training.narrow import NarrowLearner
+from training.run_folder import RunFolder, Timer
+
+logger = logging.getLogger(__name__)
+
+TRUNK = "trunk"
+LOG_EVERY = 25
+MAX_GRADIENT = 5.0
+WEIGHT_DECAY = 0.02
+PARTS_SEED = 10
+
+
+def rate(phase: NarrowPhase, done: float) -> float:
+    """Learning rate after a share of a phase's steps: a linear rise, then half a cosine."""
+    if done < phase.warm_up:
+        return phase.learning_rate * (done + 1e-3) / phase.warm_up
+    fall = 0.5 * (1 + math.cos(math.pi * (done - phase.warm_up) / (1 - phase.warm_up)))
+    return phase.learning_rate * (phase.last_rate + (1 - phase.last_rate) * fall)
+
+
+def teach(
+    learner: NarrowLearner,
+    phases: Sequence[NarrowPhase],
+    groups: Callable[[NarrowPhase, int], DistortedGroups],
+    folder: RunFolder,
+    name: str,
+    *,
+    checkpoint_minutes: float,
+    stop: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Run all phases, from the last checkpoint where there is one.
+
+    Several processes (of an initialised `torch.distributed`) share each step's groups and average
+    their gradients; batch normalisation sees each process's own share.
+
+    Args:
+        learner: Its weights change.
+        phases: What to do.
+        groups: Gives the groups of a phase, by its number too.
+        folder: For checkpoints and the log, under `name`; written by the first process.
+        name: Of the part.
+        checkpoint_minutes: Between checkpoints.
+        stop: Asked after each step; True stops the run where it can go on later.
+
+    Returns:
+        Whether all phases are done.
+    """
+    state: dict[str, Any] = folder.load(name) or {"phase": 0, "step": 0}
+    if "learner" in state:
+        learner.load_state_dict(state["learner"])
+    parameters = [p for p in learner.parameters() if p.requires_grad]
+    timer = Timer(checkpoint_minutes)
+    for number, phase in enumerate(phases):
+        if number < state["phase"]:
+            continue
+        optimiser = torch.optim.AdamW(parameters, lr=phase.learning_rate, weight_decay=WEIGHT_DECAY)
+        start = state["step"] if number == state["phase"] else 0
+        if start and "optimiser" in state:
+            optimiser.load_state_dict(state["optimiser"])
+        drawn = groups(phase, number)
+        learner.train()
+        losses: list[float] = []
+        for step in range(start, phase.steps):
+            for group in optimiser.param_groups:
+                group["lr"] = rate(phase, step / phase.steps)
+            losses.append(_step(learner, optimiser, parameters, phase, drawn, step))
+            if (step + 1) % LOG_EVERY == 0:
+                row = {"phase": number, "step": step + 1, "seconds": round(timer.elapsed)}
+                folder.log(name, row | {"loss": round(sum(losses) / len(losses), 5)})
+                losses.clear()
+            stopping = stop()
+            if stopping or timer.due() or step + 1 == phase.steps:
+                folder.save(
+                    name,
+                    {
+                        "phase": number,
+                        "step": step + 1,
+                        "learner": learner.state_dict(),
+                        "optimiser": optimiser.state_dict(),
+                    },
+                )
+            if stopping:
+                return False
+    return True
+
+
+def _step(
+    learner: NarrowLearner,
+    optimiser: torch.optim.Optimizer,
+    parameters: list[nn.Parameter],
+    phase: NarrowPhase,
+    drawn: DistortedGroups,
+    step: int,
+) -> float:
+    processes, process = _processes()
+    first = step * phase.groups
+    mine = range(first + process, first + phase.groups, processes)
+    group = join([drawn[index] for index in mine])
+    loss = learner.loss(normalise(group.pictures), group)
+    optimiser.zero_grad()
+    loss.backward()
+    if processes > 1:
+        _average([p.grad for p in parameters if p.grad is not None], processes)
+    nn.utils.clip_grad_norm_(parameters, MAX_GRADIENT)
+    optimiser.step()
+    return loss.item()
+
+
+def _average(gradients: list[torch.Tensor], processes: int) -> None:
+    """Average over the processes in one message instead of one for each tensor."""
+    flat = torch.cat([g.flatten() for g in gradients])
+    dist.all_reduce(flat)
+    flat /= processes
+    for gradient, own in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(own.view_as(gradient))
+
+
+def _processes() -> tuple[int, int]:
+    if dist.is_available() and dist.is_initialized():
+        return dist.get_world_size(), dist.get_rank()
+    return 1, 0
+
+
+def train_part(config: TrainingConfig, folder: RunFolder, part: str) -> None:
+    """Teach the trunk, or one patient's part from it.
+
+    Args:
+        config: The run's.
+        folder: Of the run; holds the trunk's checkpoint when a part is taught.
+        part: "trunk", or the patient whose pictures the part must not see.
+
+    Raises:
+        FileNotFoundError: A part is wanted before the trunk is there.
+    """
+    narrow = config.narrow
+    torch.manual_seed(config.seed)
+    learner = NarrowLearner(narrow.stem, narrow.widths)
+    pristine: list[Any] = []
+    if part != TRUNK:
+        trunk = folder.load(TRUNK)
+        if trunk is None:
+            raise FileNotFoundError(f"{folder.path} lacks the trunk")
+        learner.load_state_dict(trunk["learner"])
+        learner.freeze_first()
+        images = read_images(config.data, data_root())
+        pristine = [i.read() for i in images if i.pristine and i.patient != part]
+    slices = read_slices(config, folder)
+    seed = config.seed + (0 if part == TRUNK else PARTS_SEED + sum(part.encode()))
+
+    def groups(phase: NarrowPhase, number: int) -> DistortedGroups:
+        return DistortedGroups(
+            slices,
+            pristine,
+            share=narrow.pristine,
+            sampling=Sampling(phase.source_size, phase.grid, Variety(zoom=phase.zoom)),
+            size=phase.group_size,
+            seed=1000 * seed + number,
+        )
+
+    phases = narrow.trunk if part == TRUNK else narrow.parts
+    teach(learner, phases, groups, folder, part, checkpoint_minutes=config.checkpoint_minutes)
+
+
+def part_states(config: NarrowConfig, folder: RunFolder, parts: Sequence[str]) -> list[Any]:
+    """Read the NarrowResNets of the parts, with the shared weights of the trunk.
+
+    Raises:
+        FileNotFoundError: A part is missing.
+    """
+    states = []
+    for part in parts:
+        stored = folder.load(part)
+        if stored is None:
+            raise FileNotFoundError(f"{folder.path} lacks part {part}")
+        learner = NarrowLearner(config.stem, config.widths)
+        learner.load_state_dict(stored["learner"])
+        states.append(learner.stages.state_dict())
+    return states
+
+
+def main() -> None:
+    """Teach one part from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--part", required=True, help="trunk, or a patient of the labelled images")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of run folders")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    config = read_config(arguments.config)
+    cv2.setNumThreads(1)
+    torch.set_num_threads(config.threads)
+    torch.set_flush_denormal(True)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        dist.init_process_group("gloo")
+    folder = RunFolder(arguments.runs / config.name, writes=_processes()[1] == 0)
+    train_part(config, folder, arguments.part)
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import platform
 from datetime import datetime, timezone
 from typing import Any
@@ -10,16 +9,7 @@ from typing import Any
 import torch
 
 from training.git import UNKNOWN, git
-
-PACKAGES = (
-    "torch",
-    "timm",
-    "accelerate",
-    "numpy",
-    "scipy",
-    "opencv-python-headless",
-    "safetensors",
-)
+from training.versions import versions
 
 
 def commit() -> str:
@@ -34,18 +24,12 @@ def is_dirty() -> bool:
 
 def environment() -> dict[str, Any]:
     """Everything but configuration and data that decides what a run gives; plain JSON values."""
-    versions = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            versions[name] = "missing"
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return {
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "commit": commit(),
         "dirty": is_dirty(),
-        "versions": versions,
+        "versions": versions(),
         "platform": platform.platform(),
         "gpus": gpus,
         "cuda": torch.version.cuda if gpus else None,

@@ -29,9 +29,9 @@ from training.tables.records import (
     command_line,
     digest,
     today,
-    versions,
     write_record,
 )
+from training.versions import versions
 
 logger = logging.getLogger(__name__)
 

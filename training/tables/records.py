@@ -5,13 +5,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import platform
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,6 @@ from training.git import ROOT, UNKNOWN, git
 
 RECORDS = Path(__file__).resolve().parents[1] / "results"
 FORMAT = 1
-PACKAGES = ("torch", "timm", "numpy", "scipy", "pyiqa", "scikit-learn")
 
 
 @dataclass(frozen=True)
@@ -137,17 +134,6 @@ def command_line(module: str, arguments: Iterable[str] | None = None) -> str:
 def today() -> str:
     """The day in UTC, as ISO 8601 has it."""
     return datetime.now(timezone.utc).date().isoformat()
-
-
-def versions() -> dict[str, str]:
-    """Python's and the packages' versions, as far as they are installed."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def code_version() -> str:

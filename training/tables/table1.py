@@ -31,18 +31,17 @@ from training.tables.records import (
     Record,
     code_version,
     command_line,
-    today,
-    versions,
     write_record,
 )
 from training.tables.registry import Competitor, read_registry
+from training.tables.rows import TRIAL_REMEDY, blank_row, line
 from training.tables.splits import Split, read_split
+from training.versions import versions
 
 logger = logging.getLogger(__name__)
 
 TABLE = "table1"
 MODULE = "training.tables.table1"
-TRIAL_REMEDY = "A trial on few pictures must name a folder of its own with --records"
 
 
 @dataclass(frozen=True)
@@ -93,15 +92,13 @@ def run_row(competitor: Competitor, plan: Plan) -> Record:
     Returns:
         A record with figures, or with the reason why there are none.
     """
-    blank = Record(
-        table=TABLE,
-        row=competitor.name,
+    blank = blank_row(
+        TABLE,
+        competitor.name,
+        plan.split,
         command=plan.command,
-        data=plan.split.data,
-        split=plan.split.name,
         seed=plan.seed,
         commit=plan.commit,
-        made=today(),
         note=competitor.note,
     )
     try:
@@ -186,15 +183,6 @@ def chosen(names: Sequence[str]) -> tuple[Competitor, ...]:
         known = ", ".join(row.name for row in rows)
         raise MSIQAError(f"Table 1 has no row {', '.join(unknown)}. It has {known}.")
     return tuple(row for row in rows if not names or row.name in names)
-
-
-def line(record: Record) -> str:
-    """A record in one line of the log."""
-    if not record.measured:
-        return f"{record.row}: not run: {record.reason}"
-    pooled = record.results[POOLED]
-    figures = ", ".join(f"{key} {pooled[key]:.4f}" for key in pooled if key != "n")
-    return f"{record.row}: n {pooled['n']}, {figures}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -35,13 +35,12 @@ from training.tables.records import (
     Record,
     code_version,
     command_line,
-    today,
-    versions,
     write_record,
 )
 from training.tables.registry import Published
+from training.tables.rows import TRIAL_REMEDY, blank_row, line
 from training.tables.splits import Split, read_split
-from training.tables.table1 import TRIAL_REMEDY, line
+from training.versions import versions
 
 logger = logging.getLogger(__name__)
 
@@ -109,15 +108,8 @@ def run_row(
 ) -> Record:
     """Train and measure one row on every fold."""
     start = time.monotonic()
-    blank = Record(
-        table=TABLE,
-        row=ablation.name,
-        command=command,
-        data=split.data,
-        split=split.name,
-        seed=config.seed,
-        commit=code_version(),
-        made=today(),
+    blank = blank_row(
+        TABLE, ablation.name, split, command=command, seed=config.seed, commit=code_version()
     )
     own = replace(config, name=f"{TABLE}-{config.name}-{ablation.name}")
     scores: dict[str, float] = {}

@@ -31,6 +31,7 @@ from MSIQALib.model.network import MSIQA
 from MSIQALib.model.quantization import dequantise, quantise
 from MSIQALib.model.shipped import SHIPPED
 from MSIQALib.phantom import build_phantom
+from training.batched_scores import score_in_batches
 from training.datasets.labelled import data_root
 
 logger = logging.getLogger(__name__)
@@ -60,12 +61,8 @@ def labelled_pictures() -> dict[str, Picture]:
 def score_all(weights: Path, pictures: Mapping[str, Picture]) -> dict[str, float]:
     """Score pictures with a weights file, as users do."""
     scorer = NetworkScorer(load_model(weights), choose_device())
-    names, scores = list(pictures), []
-    size = scorer.device.batch_size
-    for first in range(0, len(names), size):
-        batch = scorer.prepare([pictures[name] for name in names[first : first + size]])
-        scores += [row.score for row in scorer.score(batch)]
-    return dict(zip(names, scores, strict=True))
+    rows = score_in_batches(scorer, pictures.values(), scorer.device.batch_size)
+    return {name: row.score for name, row in zip(pictures, rows, strict=True)}
 
 
 @torch.inference_mode()

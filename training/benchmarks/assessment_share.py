@@ -17,6 +17,7 @@ from MSIQALib.imaging.reader import read_volume
 from MSIQALib.imaging.slices import fuse_study
 from MSIQALib.model.checkpoint import load_model
 from MSIQALib.model.shipped import find_weights
+from training.batched_scores import score_in_batches
 
 
 def main() -> None:
@@ -38,13 +39,11 @@ def main() -> None:
     reading *= len(chosen) / len(study)
 
     start = time.perf_counter()
-    pictures = [study[k].rgb for k in chosen]
+    pictures = [rgb for k in chosen if (rgb := study[k].rgb) is not None]
     fusing = time.perf_counter() - start
 
     start = time.perf_counter()
-    for first in range(0, len(pictures), device.batch_size):
-        batch = [rgb for rgb in pictures[first : first + device.batch_size] if rgb is not None]
-        scorer.score(scorer.prepare(batch), heatmaps=True)
+    score_in_batches(scorer, pictures, device.batch_size, heatmaps=True)
     scoring = time.perf_counter() - start
 
     share = (reading + fusing) / (reading + fusing + scoring)

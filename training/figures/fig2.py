@@ -34,6 +34,7 @@ from MSIQALib.imaging.slices import fuse_study
 from MSIQALib.model.checkpoint import load_model
 from MSIQALib.model.shipped import find_weights
 from MSIQALib.phantom import build_phantom
+from training.batched_scores import score_in_batches
 from training.distortions import Distortion, Picture, distort
 
 logger = logging.getLogger(__name__)
@@ -201,11 +202,8 @@ def make_figure(
         OutputError: The file cannot be written.
     """
     scorer = NetworkScorer(load_model(find_weights(weights)), choose_device())
-    size = scorer.device.batch_size
-    scores: list[PictureScore] = []
-    for first in range(0, len(rows), size):
-        batch = scorer.prepare([row.picture for row in rows[first : first + size]])
-        scores += scorer.score(batch, heatmaps=True)
+    pictures = [row.picture for row in rows]
+    scores = score_in_batches(scorer, pictures, scorer.device.batch_size, heatmaps=True)
     figure = draw(rows, scores, detail)
     with atomic_path(output) as part:
         figure.savefig(part, dpi=DOTS_PER_INCH, format=output.suffix.lstrip(".") or "png")

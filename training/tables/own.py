@@ -8,6 +8,7 @@ from MSIQALib.assessment.device import choose_device
 from MSIQALib.assessment.scorer import NetworkScorer
 from MSIQALib.model.checkpoint import load_model
 from MSIQALib.model.shipped import SHIPPED
+from training.batched_scores import score_in_batches
 from training.branch_features import load_features
 from training.config import read_config
 from training.datasets.labelled import Fold
@@ -61,10 +62,6 @@ class ShippedWeights:
 
     def predict(self, fold: Fold) -> dict[str, float]:
         """Score; see :class:`~training.tables.methods.Method`."""
-        scores: dict[str, float] = {}
-        size = self._scorer.device.batch_size
-        for first in range(0, len(fold.held_out), size):
-            batch = fold.held_out[first : first + size]
-            rows = self._scorer.score(self._scorer.prepare([i.read() for i in batch]))
-            scores |= {i.path.name: row.score for i, row in zip(batch, rows, strict=True)}
-        return scores
+        pictures = (image.read() for image in fold.held_out)
+        rows = score_in_batches(self._scorer, pictures, self._scorer.device.batch_size)
+        return {i.path.name: row.score for i, row in zip(fold.held_out, rows, strict=True)}

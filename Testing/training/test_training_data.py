@@ -104,6 +104,20 @@ def test_volumes_become_slices_and_the_cache_holds_the_same(tmp_path: Path) -> N
         assert np.array_equal(a.pet, b.pet)
 
 
+@pytest.mark.parametrize("name", ["STS_001", "STS_019"])
+def test_image_files_are_what_itk_makes_of_them(data_root: Path, tmp_path: Path, name: str) -> None:
+    """The shipped weights learnt from these arrays; the last planes of STS_019 have no PET."""
+    (tmp_path / name).symlink_to(data_root / "sts-nifti" / name)
+    own = read_volumes(tmp_path)
+    ct = sitk.ReadImage(str(tmp_path / name / "CT.nii.gz"))
+    pet = sitk.ReadImage(str(tmp_path / name / "PET.nii.gz"), sitk.sitkFloat32)
+    on_ct = sitk.Resample(pet, ct, sitk.Transform(), sitk.sitkLinear, 0.0)
+    hu = np.clip(sitk.GetArrayFromImage(ct), -1024, 3071).astype(np.int16)
+    assert np.array_equal(np.stack([one.ct for one in own]), hu)
+    suv = sitk.GetArrayFromImage(on_ct).astype(np.float16)
+    assert np.array_equal(np.stack([one.pet for one in own]), suv)
+
+
 def test_folder_without_volumes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no PET/CT pairs"):
         read_volumes(tmp_path)

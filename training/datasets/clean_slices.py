@@ -12,11 +12,15 @@ import SimpleITK as sitk
 from MSIQALib.atomic import atomic_path
 from MSIQALib.errors import InputError
 from MSIQALib.imaging.orientation import along_patient_axes, to_axial
-from MSIQALib.imaging.reader import IMAGE_SUFFIXES, read_volume
 from MSIQALib.imaging.resampling import SliceResampler
+from MSIQALib.imaging.volume import Volume
 from MSIQALib.phantom import build_phantom
+from training.datasets.volume_pairs import PairPaths, find_pairs
+
+FloatArray = npt.NDArray[np.float32]
 
 PHANTOM_SLICES = 48
+HU_RANGE = (-1024, 3071)
 
 
 @dataclass(frozen=True)
@@ -52,31 +56,6 @@ def read_volumes(folder: Path, cache: Path | None = None) -> tuple[CleanSlice, .
     return tuple(slices)
 
 
-@dataclass(frozen=True)
-class PairPaths:
-    """Where one patient's CT and PET lie: image files, or folders of DICOM."""
-
-    name: str
-    ct: Path
-    pet: Path
-
-
-def find_pairs(folder: Path) -> list[PairPaths]:
-    """Find the PET/CT pairs `folder/*/{CT,PET}`, by name.
-
-    Raises:
-        InputError: There is no pair.
-    """
-    pairs = []
-    for path in sorted(folder.glob("*")):
-        ct, pet = _find(path, "CT"), _find(path, "PET")
-        if ct and pet:
-            pairs.append(PairPaths(path.name, ct, pet))
-    if not pairs:
-        raise InputError(folder, "there are no PET/CT pairs in it", "Point MSIQA_DATA at real data")
-    return pairs
-
-
 def phantom_slices(count: int, cache: Path | None = None) -> tuple[CleanSlice, ...]:
     """Make undegraded phantoms: whole torsos with lungs, which real crops may lack.
 
@@ -103,26 +82,6 @@ def phantom_slices(count: int, cache: Path | None = None) -> tuple[CleanSlice, .
     return tuple(slices)
 
 
-def _find(pair: Path, name: str) -> Path | None:
-    """The image file or DICOM folder of this name."""
-    choices = [pair / f"{name}{suffix}" for suffix in (*IMAGE_SUFFIXES, "")]
-    return next((path for path in choices if path.exists()), None)
-
-
-def _read_dicom_pair(
-    ct_path: Path, pet_path: Path
-) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.float16]]:
-    ct = to_axial(read_volume(ct_path, modality="CT"))
-    pet = along_patient_axes(read_volume(pet_path, modality="PT"))
-    resample = SliceResampler(pet, ct.geometry)
-    # Planes that the PET does not cover have nothing to fuse.
-    kept = [k for k in range(len(ct.array)) if resample.covers(k)]
-    if not kept:
-        raise InputError(ct_path, "the PET covers none of its slices", "Give a PET/CT pair")
-    hu = np.clip(ct.array[kept], -1024, 3071).astype(np.int16)
-    return hu, np.stack([resample(k) for k in kept]).astype(np.float16)
-
-
 def _read_pair(
     pair: PairPaths, cache: Path | None
 ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.float16]]:
@@ -130,15 +89,36 @@ def _read_pair(
     if stored and stored.is_file():
         with np.load(stored) as arrays:
             return arrays["ct"], arrays["pet"]
-    if pair.ct.is_dir() or pair.pet.is_dir():
-        ct, pet = _read_dicom_pair(pair.ct, pair.pet)
-    else:
-        ct_image = sitk.ReadImage(str(pair.ct))
-        pet_image = sitk.ReadImage(str(pair.pet), sitk.sitkFloat32)
-        pet_image = sitk.Resample(pet_image, ct_image, sitk.Transform(), sitk.sitkLinear, 0.0)
-        ct = np.clip(sitk.GetArrayFromImage(ct_image), -1024, 3071).astype(np.int16)
-        pet = sitk.GetArrayFromImage(pet_image).astype(np.float16)
+    ct, pet = pair.read()
+    # The shipped weights learnt from image files as ITK resamples them, every plane of the CT,
+    # which SliceResampler repeats but for the outermost voxels.
+    planes, suv = _resample_by_itk(ct, pet) if pair.are_images else _covered(ct, pet)
+    hu, suv = np.clip(planes, *HU_RANGE).astype(np.int16), suv.astype(np.float16)
     if stored:
         with atomic_path(stored) as part, part.open("wb") as out:
-            np.savez(out, ct=ct, pet=pet)
-    return ct, pet
+            np.savez(out, ct=hu, pet=suv)
+    return hu, suv
+
+
+def _covered(ct: Volume, pet: Volume) -> tuple[FloatArray, FloatArray]:
+    """The CT's axial planes that the PET covers, and the PET on them; the others fuse nothing."""
+    ct, pet = to_axial(ct), along_patient_axes(pet)
+    resample = SliceResampler(pet, ct.geometry)
+    kept = [k for k in range(len(ct.array)) if resample.covers(k)]
+    if not kept:
+        raise InputError(ct.source, "the PET covers none of its slices", "Give a PET/CT pair")
+    return ct.array[kept], np.stack([resample(k) for k in kept])
+
+
+def _resample_by_itk(ct: Volume, pet: Volume) -> tuple[FloatArray, FloatArray]:
+    """All planes of the CT as they lie in the file, and the PET on them, 0 outside of it."""
+    on_ct = sitk.Resample(_image(pet), _image(ct), sitk.Transform(), sitk.sitkLinear, 0.0)
+    return ct.array, sitk.GetArrayFromImage(on_ct)
+
+
+def _image(volume: Volume) -> sitk.Image:
+    image = sitk.GetImageFromArray(volume.array)
+    image.SetSpacing(volume.geometry.spacing)
+    image.SetOrigin(volume.geometry.origin)
+    image.SetDirection(volume.geometry.direction)
+    return image

@@ -17,11 +17,10 @@ from torch import Tensor
 
 from MSIQALib.atomic import atomic_path
 from MSIQALib.imaging.fusion import FusionOptions
-from MSIQALib.imaging.reader import read_volume
 from MSIQALib.imaging.slices import fuse_study
 from MSIQALib.imaging.volume import Volume
-from training.datasets.clean_slices import find_pairs
 from training.datasets.distorted import INPUT_SIZE, SOURCE_SIZE, shrink, to_tensor
+from training.datasets.volume_pairs import find_pairs
 from training.degradations import DEGRADATIONS, Degradation
 from training.distortions import Picture
 
@@ -55,12 +54,7 @@ def read_pairs(folder: Path) -> list[tuple[str, Volume, Volume]]:
     Raises:
         InputError: There is no pair.
     """
-    pairs = []
-    for found in find_pairs(folder):
-        ct = read_volume(found.ct, modality="CT")
-        pet = read_volume(found.pet, modality="PT")
-        pairs.append((found.name, replace(ct, modality="CT"), replace(pet, modality="PT")))
-    return pairs
+    return [(pair.name, *pair.read()) for pair in find_pairs(folder)]
 
 
 def stored_ladders(

@@ -24,11 +24,13 @@ from torch import nn
 
 from training.config import NarrowConfig, NarrowPhase, TrainingConfig, read_config
 from training.content import read_slices
+from training.datasets.clean_slices import CleanSlice
 from training.datasets.composition import Variety
-from training.datasets.distorted import Sampling, normalise
+from training.datasets.distorted import DistortedSlices, Sampling, normalise
 from training.datasets.groups import DistortedGroups, join
 from training.datasets.labelled import data_root
 from training.datasets.sources import read_images
+from training.features import refresh_statistics
 from training.narrow import NarrowLearner
 from training.run_folder import RunFolder, Timer
 
@@ -39,6 +41,7 @@ LOG_EVERY = 25
 MAX_GRADIENT = 5.0
 WEIGHT_DECAY = 0.02
 PARTS_SEED = 10
+MEASURE_SEED = 100
 
 
 def rate(phase: NarrowPhase, done: float) -> float:
@@ -190,6 +193,19 @@ def train_part(config: TrainingConfig, folder: RunFolder, part: str) -> None:
 
     phases = narrow.trunk if part == TRUNK else narrow.parts
     teach(learner, phases, groups, folder, part, checkpoint_minutes=config.checkpoint_minutes)
+    if part == TRUNK:
+        measure(learner, config, slices)
+        folder.save(part, (folder.load(part) or {}) | {"learner": learner.state_dict()})
+
+
+def measure(learner: NarrowLearner, config: TrainingConfig, slices: tuple[CleanSlice, ...]) -> None:
+    """Measure the normalisations on whole slices, before the parts keep those of the first stage.
+
+    The moving averages of a run on quarter slices are far from what whole slices need.
+    """
+    whole = Sampling(grid=1.0, variety=Variety(zoom=config.fusion.zoom))
+    pictures = DistortedSlices(slices, whole, seed=config.seed + MEASURE_SEED, length=10**6)
+    refresh_statistics(learner.stages, lambda i: pictures[i][0], config.fusion.statistics)
 
 
 def part_states(config: NarrowConfig, folder: RunFolder, parts: Sequence[str]) -> list[Any]:

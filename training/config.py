@@ -169,8 +169,6 @@ class FusionConfig:
         fusion_rate: Its peak learning rate.
         regressor_steps: Optimiser steps of the score regressor.
         regressor_rate: Its peak learning rate.
-        tuning_steps: Optimiser steps of fusion and regressor together; 0 leaves this out.
-        tuning_rate: Their peak learning rate.
         pseudo_weight: Weight of the freshly distorted pictures, scored by their combination's
             mean, against the labelled images'.
         labelled_views: Mirrored and shifted views of each labelled image.
@@ -190,8 +188,6 @@ class FusionConfig:
     fusion_rate: float = 1e-3
     regressor_steps: int = 1500
     regressor_rate: float = 1e-3
-    tuning_steps: int = 0
-    tuning_rate: float = 2e-4
     pseudo_weight: float = 0.5
     labelled_views: int = 1
     zoom: tuple[float, float] = (0.6, 2.4)

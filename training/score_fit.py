@@ -12,20 +12,20 @@ from MSIQALib.model.network import MSIQA
 from training.branch_features import Stored
 from training.config import TrainingConfig
 from training.datasets.labelled import Fold, LabelledImage, mean_scores, patients
+from training.distortions import COMBINATIONS
 from training.fit import (
     LadderVectors,
     ScoredVectors,
     branch_scores,
     centre_score,
     fit_regressor,
-    fused,
-    teach_fusion,
-    tune,
 )
+from training.fused_vectors import fused
+from training.fusion_teaching import teach_fusion
 from training.losses import QualityLoss
 from training.metrics import Agreement, agreement
 from training.run_folder import RunFolder
-from training.stored_features import StoredFeatures, together, with_mean_scores
+from training.stored_features import UNLISTED, StoredFeatures, together
 
 FUSION = "fusion"
 
@@ -67,6 +67,8 @@ def assemble(
     backbones: Mapping[str, Mapping[str, Tensor]],
     folder: RunFolder,
     name: str = FUSION,
+    ladders: StoredFeatures | None = None,
+    rungs: int = 0,
 ) -> MSIQA:
     """Put the pre-trained backbones into a network and teach its fusion the levels, once.
 
@@ -76,6 +78,8 @@ def assemble(
         backbones: States of "resnet" and "swin".
         folder: Keeps the taught fusion.
         name: Under which it does.
+        ladders: Features of ladders whose order it learns.
+        rungs: Of each ladder.
 
     Returns:
         The network, in eval mode, its regressor still random.
@@ -85,7 +89,9 @@ def assemble(
         network.get_submodule(branch).load_state_dict(state)
     stored = folder.load(name)
     if stored is None:
-        errors = teach_fusion(network, taught, config.fusion, seed=config.seed)
+        errors = teach_fusion(
+            network, taught, config.fusion, seed=config.seed, ladders=ladders, rungs=rungs
+        )
         folder.save(name, {"fusion": network.fusion.state_dict(), "errors": errors})
     else:
         network.fusion.load_state_dict(stored["fusion"])
@@ -97,7 +103,9 @@ def fit_all(
 ) -> MSIQA:
     """Fit fusion and regressor to all labelled images, on all that the backbones give."""
     taught = together(stored.fresh, stored.labelled) if config.narrow.trunk else stored.fresh
-    network = assemble(config, taught, stored.backbones, folder)
+    network = assemble(
+        config, taught, stored.backbones, folder, ladders=stored.ladders, rungs=stored.rungs
+    )
     ScoreFit(config, network, stored).fit(images)
     return network
 
@@ -122,7 +130,9 @@ def fit_without(config: TrainingConfig, stored: Stored, folder: RunFolder, fold:
         stored = stored.with_part(everyone.index(fold.patient), config.narrow)
         taught = together(stored.fresh, stored.labelled.of(patients(fold.training)))
         name = f"{FUSION}-without-{fold.patient}"
-    fit = ScoreFit(config, assemble(config, taught, stored.backbones, folder, name), stored)
+    ladders, rungs = stored.ladders, stored.rungs
+    network = assemble(config, taught, stored.backbones, folder, name, ladders, rungs)
+    fit = ScoreFit(config, network, stored)
     fit.fit(fold.training)
     return fit
 
@@ -146,7 +156,6 @@ class ScoreFit:
         self._network = network
         labelled, fresh = stored.labelled, stored.fresh
         self._labelled, self._fresh = labelled, fresh
-        self._taught = {k: v.clone() for k, v in network.fusion.state_dict().items()}
         self._labelled_vectors = fused(network, labelled)
         self._fresh_vectors = fused(network, fresh)
         self._ladders: LadderVectors | None = None
@@ -166,8 +175,9 @@ class ScoreFit:
         names = {image.patient for image in images}
         config = self._config.fusion
         rows = torch.tensor([i for i, o in enumerate(self._labelled.owner) if o in names])
-        scored = with_mean_scores(self._fresh, mean_scores(images))
-        grid = torch.nonzero(self._fresh.combination >= 0).flatten()
+        grid = torch.nonzero(self._fresh.combination != UNLISTED).flatten()
+        means = mean_scores(images)
+        drawn = torch.tensor([means[c] for c in COMBINATIONS])[self._fresh.combination[grid]]
         share = config.pseudo_weight if len(grid) else 0.0
         weight = torch.cat(
             (
@@ -178,15 +188,11 @@ class ScoreFit:
         data = ScoredVectors(
             fw=torch.cat((self._labelled_vectors[0][rows], self._fresh_vectors[0][grid])),
             fs=torch.cat((self._labelled_vectors[1][rows], self._fresh_vectors[1][grid])),
-            score=torch.cat((self._labelled.score[rows], scored.score)).float(),
+            score=torch.cat((self._labelled.score[rows], drawn)).float(),
             weight=weight,
         )
         loss, seed = quality_loss(self._config), self._config.seed
-        self._network.fusion.load_state_dict(self._taught)
         fit_regressor(self._network, data, config, loss, seed=seed, ladders=self._ladders)
-        if config.tuning_steps:
-            both = together(self._labelled.take(rows), scored)
-            tune(self._network, both, weight, config, loss, seed=seed)
 
     @torch.inference_mode()
     def predict(self, patient: str) -> tuple[Tensor, Tensor]:

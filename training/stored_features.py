@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-
-from training.distortions import COMBINATIONS, Distortion
 
 UNLISTED = -1
 """Number of a distortion that is none of the data set's 27."""
@@ -52,20 +49,6 @@ class StoredFeatures:
     def of(self, owners: Sequence[str]) -> StoredFeatures:
         """Give the pictures of these patients."""
         return self.take(torch.tensor([i for i, o in enumerate(self.owner) if o in owners]).long())
-
-
-def with_mean_scores(
-    features: StoredFeatures, scores: Mapping[Distortion, float]
-) -> StoredFeatures:
-    """Score pictures by the mean of their combination; drop those of none.
-
-    Args:
-        features: Of freshly distorted pictures.
-        scores: Means over the training patients.
-    """
-    listed = features.take(torch.nonzero(features.combination != UNLISTED).flatten())
-    table = torch.tensor([scores[c] for c in COMBINATIONS])
-    return dataclasses.replace(listed, score=table[listed.combination])
 
 
 def together(first: StoredFeatures, second: StoredFeatures) -> StoredFeatures:

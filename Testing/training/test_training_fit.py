@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from MSIQALib.model.config import ModelConfig
 from MSIQALib.model.regressor import ScoreRegressor
+from training import score_fit
 from training.branch_features import Stored
 from training.config import FusionConfig, TrainingConfig
 from training.datasets.distorted import normalise
@@ -19,20 +20,17 @@ from training.datasets.labelled import LabelledImage
 from training.distortions import COMBINATIONS
 from training.features import pooled_stages
 from training.fit import (
-    FusedVectors,
     LadderVectors,
     ScoredVectors,
     _fold_in,
-    _moments,
     branch_scores,
     fit_regressor,
-    teach_fusion,
-    tune,
 )
+from training.fused_vectors import FusedVectors
 from training.losses import QualityLoss, ladder_error
 from training.metrics import agreement
 from training.score_fit import ScoreFit, fresh_network, table
-from training.stored_features import UNLISTED, StoredFeatures, with_mean_scores
+from training.stored_features import UNLISTED, StoredFeatures
 
 LENGTH = 768
 
@@ -155,7 +153,7 @@ def labelled() -> tuple[StoredFeatures, tuple[LabelledImage, ...]]:
     return stored(owners, scores, 1), images
 
 
-CONFIG = TrainingConfig(fusion=FusionConfig(regressor_steps=10, tuning_steps=3, labelled_views=1))
+CONFIG = TrainingConfig(fusion=FusionConfig(regressor_steps=10, labelled_views=1))
 
 
 def predictions(features: StoredFeatures, images: list[LabelledImage], held_out: str) -> Tensor:
@@ -180,24 +178,18 @@ def test_scores_of_the_training_patients_do_matter(labelled) -> None:
     assert not torch.equal(predictions(features, images, "B"), predictions(wrong, images, "B"))
 
 
-def test_pictures_get_the_mean_of_their_combination_and_others_go() -> None:
-    features = stored("FFFF", np.zeros(4), 3)
-    features = replace(features, combination=torch.tensor([0, UNLISTED, 5, 0]))
-    means = {c: float(i) for i, c in enumerate(COMBINATIONS)}
-    scored = with_mean_scores(features, means)
-    assert scored.score.tolist() == [0.0, 5.0, 0.0]
-    assert torch.equal(scored.last, features.last[[0, 2, 3]])
-
-
-def test_teaching_lowers_the_error_and_leaves_the_regressor() -> None:
-    network = StubNetwork()
-    before = {k: v.clone() for k, v in network.regressor.state_dict().items()}
-    features = stored("F" * 64, np.random.default_rng(1).uniform(0, 4, 64), 4)
-    features = replace(features, levels=features.score[:, None].expand(-1, 3) / 4)
-    errors = teach_fusion(network, features, FusionConfig(fusion_epochs=8), seed=1)
-    assert errors[-1] < 0.7 * errors[0]
-    assert all(torch.equal(before[k], v) for k, v in network.regressor.state_dict().items())
-    assert not torch.equal(network.fusion.scale, StubFusion().scale)
+def test_pictures_of_no_combination_take_no_part(labelled, monkeypatch) -> None:
+    """The others are scored by the mean of theirs, over the training patients alone."""
+    features, images = labelled
+    fresh = stored("FFFF", np.zeros(4), 3)
+    fresh = replace(fresh, combination=torch.tensor([0, UNLISTED, 5, 0]))
+    given: list[ScoredVectors] = []
+    monkeypatch.setattr(score_fit, "fit_regressor", lambda _, data, *a, **k: given.append(data))
+    fit = ScoreFit(CONFIG, StubNetwork(), Stored(features, fresh, None, 0, {}))
+    fit.fit(i for i in images if i.patient == "A")
+    means = [images[c].score for c in (0, 5, 0)]
+    assert given[0].score[27:].tolist() == pytest.approx(means)
+    assert given[0].weight[27:].sum().item() == pytest.approx(CONFIG.fusion.pseudo_weight)
 
 
 def test_table_has_each_patient_and_all_together() -> None:
@@ -207,34 +199,6 @@ def test_table_has_each_patient_and_all_together() -> None:
     assert rows["B"]["plcc"] == pytest.approx(-1)
     assert rows["B"]["rmse"] == pytest.approx(np.sqrt((4 + 16 + 36) / 3))
     assert rows["pooled"]["n"] == 6
-
-
-def test_each_fold_begins_from_the_same_fusion(labelled) -> None:
-    features, images = labelled
-    fresh = stored("F" * 40, np.zeros(40), 2)
-    fit = ScoreFit(CONFIG, StubNetwork(), Stored(features, fresh, None, 0, {}))
-    fit.fit(i for i in images if i.patient != "A")
-    fit.fit(i for i in images if i.patient != "B")
-    assert torch.equal(fit.predict("B")[0], predictions(features, images, "B"))
-
-
-def test_tuning_moves_fusion_and_regressor_towards_the_scores() -> None:
-    network = StubNetwork()
-    features = stored("F" * 64, np.random.default_rng(1).uniform(0, 4, 64), 4)
-    config = FusionConfig(tuning_steps=60, tuning_rate=3e-3)
-
-    def error() -> float:
-        with torch.inference_mode():
-            pair = (
-                s.mean((2, 3))
-                for s in network.fusion([(features.stages[0].float(),)], features.last.float())
-            )
-            return QualityLoss()(branch_scores(network, *pair), features.score).item()
-
-    before = error()
-    tune(network, features, torch.ones(64), config, QualityLoss(), seed=1)
-    assert error() < 0.5 * before
-    assert not torch.equal(network.fusion.scale, StubFusion().scale)
 
 
 @pytest.mark.slow
@@ -252,23 +216,10 @@ def test_stored_features_give_the_score_of_the_whole_network() -> None:
         assert torch.allclose(branch_scores(network, fw, fs), whole, atol=2e-3)
 
 
-def test_standardisation_is_folded_into_linear_layers_and_convolutions():
+def test_standardisation_is_folded_into_linear_layers() -> None:
     torch.manual_seed(0)
     mean, deviation = torch.randn(8), torch.rand(8) + 0.5
-    x = 3 * torch.randn(4, 8, 7, 7) + 1
-    convolution, linear = torch.nn.Conv2d(8, 3, 1), torch.nn.Linear(8, 3)
-    z = (x - mean[:, None, None]) / deviation[:, None, None]
-    expected = convolution(z).detach(), linear(z.mean((2, 3))).detach()
-    _fold_in(convolution, mean, deviation)
+    x, linear = 3 * torch.randn(4, 8) + 1, torch.nn.Linear(8, 3)
+    expected = linear((x - mean) / deviation).detach()
     _fold_in(linear, mean, deviation)
-    torch.testing.assert_close(convolution(x), expected[0], rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(linear(x.mean((2, 3))), expected[1], rtol=1e-4, atol=1e-4)
-
-
-def test_moments_are_those_of_each_channel():
-    stage = (5 * torch.randn(70, 6, 7, 7) + torch.arange(6.0)[:, None, None] * 100).half()
-    mean, deviation = _moments(stage)
-    torch.testing.assert_close(mean, stage.float().mean((0, 2, 3)), rtol=1e-3, atol=1e-2)
-    torch.testing.assert_close(
-        deviation, stage.float().std((0, 2, 3), correction=0), rtol=1e-2, atol=1e-2
-    )
+    torch.testing.assert_close(linear(x), expected, rtol=1e-4, atol=1e-4)

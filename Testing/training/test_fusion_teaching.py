@@ -1,0 +1,118 @@
+"""The fusion learns strengths and the order of ladders, and folds what it standardised."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from MSIQALib.model.config import ModelConfig
+from training import fusion_teaching
+from training.config import FusionConfig
+from training.distortions import COMBINATIONS
+from training.fusion_teaching import Standardised, _moments, teach_fusion
+from training.losses import ladder_error
+from training.stored_features import StoredFeatures
+
+LENGTH, INPUTS = 768, 40
+DEAD = (3, 17)
+
+
+class StubFusion(nn.Module):
+    """One 1x1 convolution gives F_W; the last map goes on as F_S."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reduce = nn.ModuleList([nn.Conv2d(INPUTS, LENGTH, 1)])
+
+    def forward(self, stages: list[tuple[Tensor]], last: Tensor) -> tuple[Tensor, Tensor]:
+        return self.reduce[0](stages[0][0]), last
+
+
+class StubNetwork(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.config = ModelConfig(pretrained=False)
+        self.fusion = StubFusion()
+
+
+def features(n: int, seed: int = 0) -> StoredFeatures:
+    """Channel 0 tells the combination, faintly beside channels that tell nothing."""
+    generator = torch.Generator().manual_seed(seed)
+    combination = torch.randint(27, (n,), generator=generator)
+    stage = 50 * torch.randn(n, INPUTS, 7, 7, generator=generator) + 20
+    stage[:, 0] = 0.1 * (combination // 9)[:, None, None]
+    stage[:, DEAD] = 5.0
+    levels = torch.stack([(combination // 9) / 2.0, torch.zeros(n), torch.zeros(n)], 1)
+    return StoredFeatures(
+        stages=(stage.half(),),
+        last=torch.zeros(n, LENGTH, 7, 7).half(),
+        levels=levels,
+        combination=combination,
+        score=torch.zeros(n),
+        owner=("F",) * n,
+    )
+
+
+def test_teaching_finds_a_faint_channel() -> None:
+    network = StubNetwork()
+    errors = teach_fusion(network, features(160), FusionConfig(fusion_epochs=6), seed=1)
+    assert len(COMBINATIONS) == 27
+    assert errors[-1] < 0.8 * errors[0]
+
+
+def test_channels_that_never_change_get_no_weight() -> None:
+    network = StubNetwork()
+    teach_fusion(network, features(48), FusionConfig(fusion_epochs=1), seed=1)
+    weight = network.fusion.reduce[0].weight
+    assert weight.shape == (LENGTH, INPUTS, 1, 1)
+    assert weight[:, DEAD].abs().max() == 0
+    assert weight[:, 0].abs().min() > 0
+
+
+def test_what_was_standardised_is_folded_into_the_convolutions() -> None:
+    given = features(70)
+    standardised = Standardised(given)
+    whole = StubFusion().reduce
+    taught = standardised.convolutions(whole)
+    standardised.put_back(whole, taught)
+    values = given.stages[0].float()
+    alive = [c for c in range(INPUTS) if c not in DEAD]
+    mean, deviation = _moments(values)
+    z = (values - mean[:, None, None])[:, alive] / deviation[alive, None, None]
+    torch.testing.assert_close(whole[0](values), taught[0](z), rtol=1e-3, atol=1e-3)
+
+
+def test_order_of_ladders_is_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error of their order falls, and each ladder's rungs come in theirs."""
+    rungs, channel = 4, 9
+    given, ladders = features(160), features(8 * rungs, seed=2)
+    ladders.stages[0][:, channel] -= 100.0 * torch.arange(rungs).repeat(8)[:, None, None]
+    errors: list[float] = []
+
+    def recorded(scores: Tensor, margin: float) -> Tensor:
+        assert scores.shape == (fusion_teaching.LADDERS, rungs)
+        error = ladder_error(scores, margin)
+        errors.append(error.item())
+        return error
+
+    monkeypatch.setattr(fusion_teaching, "ladder_error", recorded)
+    config = FusionConfig(fusion_epochs=4, fusion_rate=1e-2)
+    teach_fusion(StubNetwork(), given, config, seed=1, ladders=ladders, rungs=rungs)
+    assert len(errors) == 2 * 4 * 10
+    of_fw = errors[::2]  # F_S is constant here
+    assert sum(of_fw[-10:]) < 0.2 * sum(of_fw[:10])
+
+
+def test_a_ladder_that_falls_by_the_margin_costs_nothing() -> None:
+    assert ladder_error(torch.tensor([[0.3, 0.2, 0.1]]), 0.1).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_moments_are_those_of_each_channel() -> None:
+    stage = (5 * torch.randn(70, 6, 7, 7) + torch.arange(6.0)[:, None, None] * 100).half()
+    mean, deviation = _moments(stage)
+    torch.testing.assert_close(mean, stage.float().mean((0, 2, 3)), rtol=1e-3, atol=1e-2)
+    torch.testing.assert_close(
+        deviation, stage.float().std((0, 2, 3), correction=0), rtol=1e-2, atol=1e-2
+    )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import correlate1d, gaussian_filter, gaussian_filter1d, shift
+from scipy.ndimage import correlate1d, gaussian_filter, gaussian_filter1d
 
 from MSIQALib.imaging.volume import Volume
 
@@ -130,10 +130,16 @@ def move(volume: Volume, amplitude_mm: float) -> Volume:
         volume: CT or PET, axial.
         amplitude_mm: From end to end.
     """
-    step = volume.geometry.spacing[2]
-    offsets = amplitude_mm / 2 * np.cos(np.pi * (np.arange(8) + 0.5) / 8)
-    moved = [shift(volume.array, (mm / step, 0, 0), order=1, mode="nearest") for mm in offsets]
-    return _with(volume, np.mean(moved, axis=0, dtype=np.float32))
+    reach = amplitude_mm / 2 / volume.geometry.spacing[2]
+    offsets = reach * np.cos(np.pi * (np.arange(8) + 0.5) / 8)
+    lower = np.floor(offsets).astype(int)
+    share = (offsets - lower) / len(offsets)
+    # Linear interpolation at all positions at once: one pass along k instead of eight volumes.
+    half = int(np.ceil(reach))
+    weights = np.zeros(2 * half + 2)
+    np.add.at(weights, lower + half, 1 / len(offsets) - share)
+    np.add.at(weights, lower + half + 1, share)
+    return _with(volume, correlate1d(volume.array, weights[:-1], axis=0, mode="nearest"))
 
 
 def thicken(volume: Volume, thickness_mm: float) -> Volume:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.ndimage import shift
 
 from MSIQALib.imaging.volume import Geometry, Volume
 from MSIQALib.phantom import make_phantom
@@ -157,6 +158,15 @@ def test_every_kind_that_is_spoken_of_is_there_with_its_unit() -> None:
         "slice thickness": "mm",
     }
     assert ALL_DEGRADATIONS[: len(DEGRADATIONS)] == DEGRADATIONS
+
+
+@pytest.mark.parametrize("amplitude", [0.0, 5.0, 13.0, 30.0])
+def test_breathing_is_the_mean_over_the_positions_of_a_sinusoid(amplitude: float) -> None:
+    still = volume(np.random.default_rng(0).random((24, 16, 16)))
+    places = amplitude / 2 * np.cos(np.pi * (np.arange(8) + 0.5) / 8)
+    step = still.geometry.spacing[2]
+    moved = [shift(still.array, (mm / step, 0, 0), order=1, mode="nearest") for mm in places]
+    assert np.abs(move(still, amplitude).array - np.mean(moved, axis=0)).max() < 1e-6
 
 
 def test_thickness_changes_more_and_more() -> None:

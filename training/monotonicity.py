@@ -1,21 +1,23 @@
 """Does the score fall when a real study gets worse? Degrades volumes step by step and looks.
 
-    python -m training.monotonicity [--slices 8] [--last 7] [--json FILE]
+    python -m training.monotonicity --last 7 [--slices 8] [--records training/results]
 
 The volumes lose counts, resolution or dose, or are blurred by breathing (training.degradations);
 the fused pictures get the data set's specks, noise and JPEG (training.distortions). For each
 patient and degradation: the study's mean score at each strength, Spearman's correlation between
 step and score (-1: falls at every step), and the largest difference between two noise seeds at the
-same strength.
+same strength. With `--records training/results`, `python -m training.tables.results` then shows
+them in RESULTS.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import hashlib
 import logging
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +29,19 @@ from MSIQALib.imaging.slices import fuse_study
 from MSIQALib.imaging.volume import Volume
 from MSIQALib.model.checkpoint import load_model
 from MSIQALib.model.shipped import find_weights
+from training.batched_scores import score_in_batches
+from training.course import Course
 from training.datasets.labelled import data_root
-from training.datasets.ladders import read_pairs
+from training.datasets.volume_pairs import find_pairs
 from training.degradations import DEGRADATIONS, Degradation
 from training.distortions import Distortion, Picture, distort
+from training.tables.course_record import course_record, course_section
+from training.tables.records import code_version, command_line, write_record
+from training.tables.sources import Sources
 
 logger = logging.getLogger(__name__)
 
+MODULE = "training.monotonicity"
 SEEDS = (0, 1)
 
 
@@ -45,11 +53,13 @@ class PictureDegradation:
         name: What it is.
         steps: From none to the worst.
         strength: Which field of the steps it is, "lam", "sigma" or "quality".
+        unit: In words.
     """
 
     name: str
     steps: tuple[Distortion, ...]
     strength: str
+    unit: str
 
     @property
     def strengths(self) -> tuple[float, ...]:
@@ -62,39 +72,21 @@ PICTURE_DEGRADATIONS = (
         "data set's specks",
         tuple(Distortion(lam, 0.0, 100) for lam in (0.0, 0.002, 0.005, 0.01, 0.02, 0.04)),
         "lam",
+        "specks of a white value",
     ),
     PictureDegradation(
         "data set's noise",
         tuple(Distortion(0.0, sigma, 100) for sigma in (0.0, 3.0, 6.0, 9.0, 12.0, 15.0)),
         "sigma",
+        "grey levels",
     ),
     PictureDegradation(
         "data set's JPEG",
         tuple(Distortion(0.0, 0.0, quality) for quality in (100, 85, 70, 55, 40, 25)),
         "quality",
+        "JPEG quality",
     ),
 )
-
-
-@dataclass(frozen=True)
-class Course:
-    """How a study's score goes with one degradation.
-
-    Attributes:
-        patient: Which study.
-        degradation: Its name.
-        strengths: From none to the worst.
-        scores: Mean over the scored slices at each strength, first seed.
-        correlation: Spearman's between step and score; -1 where it falls at every step.
-        seed_difference: Largest difference of the mean between two seeds.
-    """
-
-    patient: str
-    degradation: str
-    strengths: tuple[float, ...]
-    scores: tuple[float, ...]
-    correlation: float
-    seed_difference: float
 
 
 def study_pictures(ct: Volume, pet: Volume, wanted: Sequence[int]) -> list[Picture]:
@@ -103,14 +95,40 @@ def study_pictures(ct: Volume, pet: Volume, wanted: Sequence[int]) -> list[Pictu
     return [rgb for k in wanted if (rgb := study[k].rgb) is not None]
 
 
-def mean_score(scorer: NetworkScorer, pictures: Sequence[Picture]) -> float:
-    """Mean score of pictures."""
-    size = scorer.device.batch_size
-    scores: list[float] = []
-    for first in range(0, len(pictures), size):
-        batch = scorer.prepare(pictures[first : first + size])
-        scores += [row.score for row in scorer.score(batch)]
-    return float(np.mean(scores))
+class RememberedScores:
+    """Scores pictures; those that come again, as the clean ones do, are looked up.
+
+    Args:
+        scorer: What scores.
+    """
+
+    def __init__(self, scorer: NetworkScorer) -> None:
+        self._scorer = scorer
+        self._known: dict[bytes, float] = {}
+
+    def mean(self, pictures: Sequence[Picture]) -> float:
+        """Mean score of (H, W, 3) uint8 pictures."""
+        keys = [_key(picture) for picture in pictures]
+        new = {
+            key: picture
+            for key, picture in zip(keys, pictures, strict=True)
+            if key not in self._known
+        }
+        rows = score_in_batches(self._scorer, new.values(), self._scorer.device.batch_size)
+        self._known |= {key: row.score for key, row in zip(new, rows, strict=True)}
+        return float(np.mean([self._known[key] for key in keys]))
+
+
+def _key(picture: Picture) -> bytes:
+    return hashlib.sha256(repr(picture.shape).encode() + picture.tobytes()).digest()
+
+
+def slices_to_score(pair: tuple[Volume, Volume], count: int) -> list[int]:
+    """Choose about `count` slices at equal distances among those that the PET covers."""
+    study = fuse_study(*pair, ignore_frame_of_reference=True)
+    covered = [k for k, reason in enumerate(study.not_assessed) if reason is None]
+    places = np.linspace(0, len(covered) - 1, count + 2)[1:-1].astype(int)
+    return [covered[place] for place in dict.fromkeys(places.tolist())]
 
 
 def degraded(
@@ -131,16 +149,23 @@ def degraded(
 
 
 def follow(
-    scorer: NetworkScorer,
+    scores_of: RememberedScores,
     name: str,
     pair: tuple[Volume, Volume],
     how: Degradation | PictureDegradation,
-    slices: int,
+    wanted: Sequence[int],
 ) -> Course:
-    """Degrade one study in all steps and score each."""
-    wanted = np.linspace(0, pair[0].array.shape[0] - 1, slices + 2)[1:-1].astype(int).tolist()
+    """Degrade one study in all steps and score some of its slices at each.
+
+    Args:
+        scores_of: What scores.
+        name: The study's.
+        pair: Its CT and PET.
+        how: What is done to it.
+        wanted: Slices of the axial grid.
+    """
     scores = [
-        [mean_score(scorer, pictures) for pictures in degraded(pair, wanted, how, seed)]
+        [scores_of.mean(pictures) for pictures in degraded(pair, wanted, how, seed)]
         for seed in SEEDS
     ]
     flat = np.ptp(scores[0]) == 0
@@ -148,6 +173,7 @@ def follow(
     return Course(
         patient=name,
         degradation=how.name,
+        unit=how.unit,
         strengths=how.strengths,
         scores=tuple(scores[0]),
         correlation=0.0 if flat else float(spearmanr(steps, scores[0]).statistic),
@@ -155,48 +181,39 @@ def follow(
     )
 
 
-def table(courses: Sequence[Course]) -> str:
-    """All courses as Markdown, then a line for each degradation."""
-    lines = ["| patient | degradation | scores, none to worst | Spearman | seeds differ by |"]
-    lines.append("|---|---|---|---|---|")
-    for one in courses:
-        scores = " ".join(f"{score:.2f}" for score in one.scores)
-        lines.append(
-            f"| {one.patient} | {one.degradation} | {scores} | {one.correlation:+.2f} "
-            f"| {one.seed_difference:.2f} |"
-        )
-    lines.append("")
-    for name in dict.fromkeys(one.degradation for one in courses):
-        own = [one for one in courses if one.degradation == name]
-        correlations = np.array([one.correlation for one in own])
-        lines.append(
-            f"- {name}: median Spearman {np.median(correlations):+.2f}, "
-            f"{int((correlations <= -0.9).sum())} of {len(own)} studies at -0.9 or below; seeds "
-            f"differ by up to {max(one.seed_difference for one in own):.2f}"
-        )
-    return "\n".join(lines)
-
-
-def main() -> None:
-    """Measure and print."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print, and record where that is wanted."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", type=Path)
+    parser.add_argument("--model", type=Path, help="weights, else the shipped ones")
     parser.add_argument("--slices", type=int, default=8, help="scored in each study")
     parser.add_argument("--last", type=int, help="only the last so many studies, by name")
-    parser.add_argument("--json", type=Path, help="also write all numbers here")
-    arguments = parser.parse_args()
+    parser.add_argument("--records", type=Path, help="folder in which a record is written")
+    given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    scorer = NetworkScorer(load_model(find_weights(arguments.model)), choose_device())
+    start, commit = time.monotonic(), code_version()
+    weights = find_weights(given.model)
+    scorer = NetworkScorer(load_model(weights), choose_device())
+    found = find_pairs(data_root() / "sts-nifti")
+    chosen = found[-(given.last or len(found)) :]
     courses = []
-    pairs = read_pairs(data_root() / "sts-nifti")
-    for name, ct, pet in pairs[-(arguments.last or len(pairs)) :]:
+    for paths in chosen:
+        pair, scores_of = paths.read(), RememberedScores(scorer)
+        wanted = slices_to_score(pair, given.slices)
         for how in (*DEGRADATIONS, *PICTURE_DEGRADATIONS):
-            courses.append(follow(scorer, name, (ct, pet), how, arguments.slices))
+            courses.append(follow(scores_of, paths.name, pair, how, wanted))
             logger.info("%s", courses[-1])
-    print(table(courses))  # noqa: T201
-    if arguments.json:
-        rows = [asdict(one) for one in courses]
-        arguments.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    record = course_record(
+        courses,
+        weights,
+        command=command_line(MODULE, arguments),
+        studies=f"the last {len(chosen)} of {len(found)} studies by name, {given.slices} slices "
+        "of each",
+        commit=commit,
+        seconds=round(time.monotonic() - start, 1),
+    )
+    print("\n".join(course_section([record], Sources())))  # noqa: T201
+    if given.records:
+        logger.info("wrote %s", write_record(record, given.records))
 
 
 if __name__ == "__main__":

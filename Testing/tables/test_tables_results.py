@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +10,9 @@ import pytest
 
 from MSIQALib.errors import InputError
 from MSIQALib.model.shipped import SHIPPED
-from training.tables.record import curve_record, main, monotonicity_record, thin
+from training.course import Course
+from training.tables.course_record import course_record
+from training.tables.record import curve_record, main, thin
 from training.tables.records import Data, Record, code_version, read_records, write_record
 from training.tables.registry import read_registry
 from training.tables.results import RESULTS, render
@@ -143,29 +144,30 @@ def test_a_long_curve_is_thinned_by_means() -> None:
     assert all(abs(point["loss"] - 0.5) < 0.01 for point in points)
 
 
-def test_courses_become_a_line_for_each_degradation(tmp_path: Path) -> None:
-    def course(patient: str, last: float, correlation: float) -> dict[str, object]:
-        return {
-            "patient": patient,
-            "degradation": "counts",
-            "strengths": [0.0, 2.0],
-            "scores": [3.0, last],
-            "correlation": correlation,
-            "seed_difference": last / 100,
-        }
+def test_courses_become_medians_failures_and_a_row_for_each_patient() -> None:
+    def course(patient: str, what: str, last: float, correlation: float) -> Course:
+        scores = (3.0, last)
+        return Course(patient, what, "mm", (0.0, 2.0), scores, correlation, last / 100)
 
-    file = tmp_path / "courses.json"
-    courses = [course("1", 2.0, -1.0), course("2", 1.0, -0.95), course("3", 3.5, 0.4)]
-    file.write_text(json.dumps(courses))
-    record = monotonicity_record(file, SHIPPED, "python -m x")
-    row = record.results["degradations"]["counts"]
-    assert row["median_scores"] == [3.0, 2.0]
-    assert (row["steady"], row["studies"], row["median_spearman"]) == (2, 3, -0.95)
-    assert row["seed_difference"] == 0.035
-    assert "| counts | 0, 2 | 3.00, 2.00 | -0.95 | 2 of 3 | 0.04 |" in render([record])
-    file.write_text("[1]")
-    with pytest.raises(InputError, match="courses"):
-        monotonicity_record(file, SHIPPED, "python -m x")
+    blurred = [course("1", "blur", 2.0, -1), course("2", "blur", 1.0, -0.96)]
+    noisy = [course("1", "noise", 2.9, -1), course("2", "noise", 3.5, 0.4)]
+    record = course_record(
+        [*blurred, *noisy], SHIPPED, command="python -m x", studies="two of many", commit="now"
+    )
+    assert record.results["degradations"]["blur"]["median_scores"] == [3.0, 1.5]
+    text = render([record])
+    assert "| blur | 0, 2 mm | 3.00, 1.50 | -0.98 | 2 of 2 | 0 of 2 | 0.02 |" in text
+    assert "does **not** fall steadily (median above -0.9) with noise (rises in 2)." in text
+    assert "| 1 | -1.00 (0.02) | -1.00 (0.03) |" in text
+    assert "| 2 | -0.96 (0.01) | +0.40 (0.04) |" in text
+
+
+def test_a_record_of_courses_survives_its_file(tmp_path: Path) -> None:
+    one = Course("1", "blur", "mm", (0.0, 2.0), (3.0, 2.0), -1.0, 0.0)
+    record = course_record([one], SHIPPED, command="x", studies="one", commit="now")
+    write_record(record, tmp_path)
+    assert read_records(tmp_path) == (record,)
+    assert "With every degradation the median is" in render([record])
 
 
 def test_the_command_refuses_a_folder_without_logs(tmp_path: Path) -> None:

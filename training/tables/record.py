@@ -1,8 +1,6 @@
-"""Records of runs that are no rows of a table: learning curves, and courses of degraded studies.
+"""Records the learning curves of a training run.
 
 python -m training.tables.record curve runs/scratch_cpu --title "the shipped weights"
-python -m training.monotonicity --json runs/monotonicity.json
-python -m training.tables.record monotonicity runs/monotonicity.json
 """
 
 from __future__ import annotations
@@ -19,15 +17,11 @@ import numpy as np
 import yaml
 
 from MSIQALib.errors import InputError
-from MSIQALib.model.shipped import find_weights
-from MSIQALib.model.weights_info import read_info
 from training.tables.records import (
     RECORDS,
-    Data,
     Record,
     code_version,
     command_line,
-    digest,
     today,
     write_record,
 )
@@ -36,13 +30,9 @@ from training.versions import versions
 logger = logging.getLogger(__name__)
 
 CURVE = "learning-curve"
-MONOTONICITY = "monotonicity"
 MODULE = "training.tables.record"
 POINTS = 12
 """Of each curve; the whole log stays in the run's folder."""
-
-STEADY = -0.9
-"""A course whose Spearman correlation is this or lower falls at nearly every step."""
 
 
 def curve_record(run: Path, title: str, command: str) -> Record:
@@ -108,54 +98,6 @@ def thin(rows: Sequence[dict[str, float]], points: int = POINTS) -> list[dict[st
     ]
 
 
-def monotonicity_record(courses_file: Path, weights: Path, command: str) -> Record:
-    """Condense what `training.monotonicity --json` wrote.
-
-    Args:
-        courses_file: Its JSON.
-        weights: The weights that scored.
-        command: For the record.
-
-    Raises:
-        InputError: The file is not that JSON.
-    """
-    try:
-        text = courses_file.read_text(encoding="utf-8")
-        courses = json.loads(text)
-        names = list(dict.fromkeys(course["degradation"] for course in courses))
-        rows = {name: _course([c for c in courses if c["degradation"] == name]) for name in names}
-        patients = sorted({course["patient"] for course in courses})
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        remedy = "Write it with python -m training.monotonicity --json"
-        raise InputError(courses_file, "it holds no courses of scores", remedy) from error
-    info = read_info(weights)
-    return Record(
-        table=MONOTONICITY,
-        row=weights.stem,
-        command=command,
-        data=Data("Soft-tissue-Sarcoma PET/CT (STS)", len(patients), digest(patients)),
-        seed=0,
-        commit=code_version(),
-        made=today(),
-        versions=versions(),
-        note=f"Weights {weights.name}, SHA-256 {info.sha256[:12]}.",
-        results={"degradations": rows},
-    )
-
-
-def _course(courses: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    scores = np.array([course["scores"] for course in courses], float)
-    correlations = np.array([course["correlation"] for course in courses], float)
-    return {
-        "strengths": list(courses[0]["strengths"]),
-        "median_scores": [round(float(v), 3) for v in np.median(scores, axis=0)],
-        "studies": len(courses),
-        "median_spearman": round(float(np.median(correlations)), 3),
-        "steady": int((correlations <= STEADY).sum()),
-        "seed_difference": round(max(float(c["seed_difference"]) for c in courses), 3),
-    }
-
-
 def _rounded(rows: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
     return {
         name: {key: value if key == "n" else round(value, 4) for key, value in row.items()}
@@ -170,18 +112,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     curve = kinds.add_parser("curve", help="the losses of a run's logs")
     curve.add_argument("run", type=Path, help="its folder")
     curve.add_argument("--title", default="", help="what was trained")
-    courses = kinds.add_parser("monotonicity", help="scores of studies made worse step by step")
-    courses.add_argument("json", type=Path, help="written by training.monotonicity --json")
-    courses.add_argument("--model", type=Path, help="the weights that scored, else those shipped")
-    for one in (curve, courses):
-        one.add_argument("--records", type=Path, default=RECORDS, help="folder of the records")
+    curve.add_argument("--records", type=Path, default=RECORDS, help="folder of the records")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     command = command_line(MODULE, arguments)
-    if given.kind == "curve":
-        record = curve_record(given.run, given.title or given.run.name, command)
-    else:
-        record = monotonicity_record(given.json, find_weights(given.model), command)
+    record = curve_record(given.run, given.title or given.run.name, command)
     logger.info("wrote %s", write_record(record, given.records))
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from MSIQALib.atomic import atomic_path
+from training.tables.course_record import course_section
 from training.tables.measuring import MEAN, POOLED
-from training.tables.record import CURVE, MONOTONICITY, STEADY
+from training.tables.record import CURVE
 from training.tables.records import RECORDS, Record, read_records
 from training.tables.registry import Published, read_registry
 from training.tables.sources import Sources
@@ -138,23 +139,8 @@ def _curves(records: Iterable[Record], sources: Sources) -> str:
 
 def _monotonicity(records: Iterable[Record], sources: Sources) -> str:
     lines = ["## Does the score fall when a study gets worse?", ""]
-    own = [record for record in records if record.table == MONOTONICITY]
-    for record in own:
-        lines += [f"{record.note} {sources.cite(record)}", ""]
-        lines += [
-            "| degradation | strengths | median score | median Spearman | "
-            f"studies at {STEADY} or below | seeds differ by up to |",
-            "|---|---|---|---|---|---|",
-        ]
-        for name, row in record.results["degradations"].items():
-            strengths = ", ".join(f"{value:g}" for value in row["strengths"])
-            scores = ", ".join(f"{value:.2f}" for value in row["median_scores"])
-            lines.append(
-                f"| {name} | {strengths} | {scores} | {row['median_spearman']:+.2f} "
-                f"| {row['steady']} of {row['studies']} | {row['seed_difference']:.2f} |"
-            )
-        lines.append("")
-    return "\n".join(lines if own else [*lines, f"{NO_RECORD.capitalize()}."])
+    own = course_section(records, sources)
+    return "\n".join([*lines, *(own or [f"{NO_RECORD.capitalize()}."])])
 
 
 def _figures_head(what: str) -> list[str]:

@@ -103,14 +103,14 @@ def damage_map(clean: Picture, specked: Picture, damaged: Picture) -> npt.NDArra
         deviation from the clean picture in tens of grey levels.
     """
     size = (DAMAGE_GRID, DAMAGE_GRID)
-    specks = (specked != clean).mean(axis=2, dtype=np.float32)
-    deviation = np.square(damaged.astype(np.float32) - clean).mean(axis=2)
-    return np.stack(
-        (
-            np.sqrt(100 * cv2.resize(specks, size, interpolation=cv2.INTER_AREA)),
-            np.sqrt(cv2.resize(deviation, size, interpolation=cv2.INTER_AREA)) / 10,
-        )
+    specks = cv2.compare(specked, clean, cv2.CMP_NE).astype(np.float32)
+    deviation = cv2.subtract(damaged, clean, dtype=cv2.CV_32F)
+    cv2.multiply(deviation, deviation, dst=deviation)
+    specks, deviation = (
+        cv2.resize(values, size, interpolation=cv2.INTER_AREA).mean(axis=2)
+        for values in (specks, deviation)
     )
+    return np.stack((np.sqrt(specks * (100 / 255)), np.sqrt(deviation) / 10))
 
 
 class DistortedSlices(Dataset[tuple[Tensor, Tensor, Tensor]]):

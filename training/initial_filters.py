@@ -24,7 +24,7 @@ OPPONENTS = (
 """Mixtures of red, green and blue that the point detectors look at."""
 
 
-def point_filter(size: int, row: int, column: int, ring: int) -> Tensor:
+def _point(size: int, row: int, column: int, ring: int) -> Tensor:
     """A (size, size) filter: 1 at a point minus the mean of its neighbours up to `ring` away."""
     kernel = torch.zeros(size, size)
     rows = slice(max(row - ring, 0), min(row + ring + 1, size))
@@ -36,27 +36,27 @@ def point_filter(size: int, row: int, column: int, ring: int) -> Tensor:
     return kernel
 
 
-def without_mean(weight: Tensor) -> Tensor:
-    """Give each filter of (C, 3, K, K) without its mean, channel by channel."""
+def _zero_mean(weight: Tensor) -> Tensor:
     return weight - weight.mean(dim=(2, 3), keepdim=True)
 
 
 @torch.no_grad()
-def see_noise_resnet(conv: nn.Conv2d) -> None:
+def see_noise_resnet(conv: nn.Conv2d, points: float = 0.5) -> None:
     """Set a stem of stride 2: points at the four phases of the stride, then zero-mean noise.
 
     Args:
         conv: (C, 3, K, K) with odd K; its norm per filter is kept.
+        points: Largest share of the filters that are points.
     """
     size = conv.kernel_size[0]
     norm = conv.weight.flatten(1).norm(dim=1).mean()
-    conv.weight.copy_(without_mean(conv.weight))
+    conv.weight.copy_(_zero_mean(conv.weight))
     centre = size // 2
     places = itertools.product(OPPONENTS, (centre, centre + 1), (centre, centre + 1))
     for index, (mixture, row, column) in enumerate(places):
-        if index >= conv.out_channels // 2:
+        if index >= int(points * conv.out_channels):
             break
-        point = point_filter(size, row, column, 1)
+        point = _point(size, row, column, 1)
         conv.weight[index] = torch.tensor(mixture)[:, None, None] * point
     scale = norm / conv.weight.flatten(1).norm(dim=1)
     conv.weight.mul_(scale[:, None, None, None])
@@ -74,11 +74,11 @@ def see_noise_swin(conv: nn.Conv2d, brightness: float = 0.1) -> None:
         brightness: Weight of the patch's mean, which a few filters keep.
     """
     size = conv.kernel_size[0]
-    conv.weight.copy_(without_mean(conv.weight))
+    conv.weight.copy_(_zero_mean(conv.weight))
     mixtures = (OPPONENTS[3], OPPONENTS[4], OPPONENTS[6])
     places = list(itertools.product(mixtures, range(size), range(size)))
     for index, (mixture, row, column) in enumerate(places[: conv.out_channels // 2]):
-        point = point_filter(size, row, column, 1)
+        point = _point(size, row, column, 1)
         conv.weight[index] = torch.tensor(mixture)[:, None, None] * point
     conv.weight.div_(conv.weight.flatten(1).norm(dim=1)[:, None, None, None])
     conv.weight[-8:] += brightness * torch.randn(8, 3, 1, 1) / size

@@ -6,7 +6,6 @@ time. Several of them side by side fill a ResNet-50 (`training.widening`).
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import timm.models.resnet
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 
 from training.datasets.groups import Group
 from training.distortions import COMBINATIONS
-from training.initial_filters import OPPONENTS, point_filter, without_mean
+from training.initial_filters import see_noise_resnet
 from training.levels import level_error
 
 EXPANSION = 4
@@ -60,7 +59,7 @@ class NarrowResNet(nn.Module):
         first.conv1 = nn.Conv2d(stem, widths[0], 1, bias=False)
         # timm leaves this out where stem and stage happen to have as many channels.
         first.downsample = nn.Sequential(nn.Conv2d(stem, wide, 1, bias=False), nn.BatchNorm2d(wide))
-        point_stem(self.conv1)
+        see_noise_resnet(self.conv1, points=1.0)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Outputs of the four stages: (N, 4 w_i, S / 4, S / 4) and halves of it."""
@@ -70,20 +69,6 @@ class NarrowResNet(nn.Module):
             x = layer(x)
             outputs.append(x)
         return outputs
-
-
-@torch.no_grad()
-def point_stem(conv: nn.Conv2d) -> None:
-    """Begin with points of every mixture of colours at the stride's four phases, then zero mean."""
-    size = conv.kernel_size[0]
-    norm = conv.weight.flatten(1).norm(dim=1).mean()
-    conv.weight.copy_(without_mean(conv.weight))
-    phases = (size // 2, size // 2 + 1)
-    places = itertools.product(OPPONENTS, phases, phases)
-    for index, (mixture, row, column) in zip(range(conv.out_channels), places, strict=False):
-        point = point_filter(size, row, column, 1)
-        conv.weight[index] = torch.tensor(mixture)[:, None, None] * point
-    conv.weight.mul_((norm / conv.weight.flatten(1).norm(dim=1))[:, None, None, None])
 
 
 class LevelReader(nn.Module):

@@ -58,8 +58,9 @@ def legend(volume: vtkMRMLScalarVolumeNode | None) -> str:
     table = volume.GetDisplayNode().GetColorNode()
     last = table.GetNumberOfColors() - 1
     if last < _SQUARES:  # the words are the colours' names
-        named = (f"{_square(table, at)} {table.GetColorName(at)}" for at in range(last + 1))
-        return "&nbsp; ".join(named)
+        names = [table.GetColorName(at).replace(" ", "&nbsp;") for at in range(last + 1)]
+        # A line may break between two colours, not within a name.
+        return "&nbsp; ".join(f"{_square(table, at)}&nbsp;{n}" for at, n in enumerate(names))
     squares = "".join(_square(table, round(at * last / _SQUARES)) for at in range(_SQUARES + 1))
     low, high = activations_of(volume) or volume.GetImageData().GetScalarRange()
     return _("activation {low} {colours} {high}").format(

@@ -337,7 +337,8 @@ def test_colours_of_the_overlay_stand_in_the_panel(study, widget, tmp_path):
     assert panel.ui.overlayLegend.isHidden()
     panel.ui.overlayComboBox.currentIndex = 1
     for colour, word in (("#d7191c", "0 bad"), ("#2c7bb6", "4 excellent")):
-        assert f'{colour}">\u25a0</span> {word}' in panel.ui.overlayLegend.text
+        name = word.replace(" ", "&nbsp;")
+        assert f'{colour}">\u25a0</span>&nbsp;{name}' in panel.ui.overlayLegend.text
     panel.ui.overlayComboBox.currentIndex = 2
     text = panel.ui.overlayLegend.text
     assert text.startswith("activation 1.51 <")

@@ -1,0 +1,105 @@
+"""The whole way from random weights on a small study: narrow networks, features, folds, weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+from small_study import small_study
+
+from MSIQALib.errors import InputError
+from MSIQALib.model.checkpoint import load_model
+from training.config import read_config
+from training.crossvalidate import crossvalidate_stored
+from training.datasets.labelled import LabelledImage, write_labelled
+from training.distortions import COMBINATIONS, distort_to_jpeg
+from training.run_folder import RunFolder
+from training.train import train
+
+CONFIG = """
+name: scratch
+seed: 1
+pretrained: false
+data: {labelled: set, volumes: volumes, cache: cache, phantoms: 0}
+narrow:
+  stem: 8
+  widths: [4, 4, 4, 4]
+  trunk: [{steps: 2, source_size: 64, groups: 2, group_size: 2}]
+  parts: [{steps: 2, source_size: 64, groups: 2, group_size: 2}]
+fusion:
+  statistics: 16
+  pictures: 16
+  labelled_views: 1
+  fusion_epochs: 1
+  regressor_steps: 4
+  ladders: 1
+"""
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data root with one study, and one slice of two patients distorted in all ways."""
+    root = tmp_path_factory.mktemp("data")
+    study = root / "volumes" / "P1"
+    study.mkdir(parents=True)
+    for name, volume in zip(("CT", "PET"), small_study(), strict=True):
+        image = sitk.GetImageFromArray(volume.array)
+        image.SetSpacing(volume.geometry.spacing)
+        image.SetOrigin(volume.geometry.origin)
+        sitk.WriteImage(image, str(study / f"{name}.nii.gz"))
+    folder = root / "set"
+    (folder / "images").mkdir(parents=True)
+    rng, images = np.random.default_rng(0), []
+    for patient in "AB":
+        clean = np.zeros((512, 512, 3), np.uint8)
+        clean[150:400, 120:420] = rng.integers(60, 180, (1, 300, 3))
+        for number, done in enumerate(COMBINATIONS):
+            path = folder / "images" / f"{patient}{number}.jpg"
+            path.write_bytes(distort_to_jpeg(clean, done, rng))
+            images.append(LabelledImage(path, patient, "1", done, round(rng.uniform(0, 4), 1)))
+    write_labelled(folder / "labels.csv", images)
+    return root
+
+
+@pytest.mark.slow
+def test_one_command_goes_from_random_weights_to_scores(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MSIQA_DATA", str(root))
+    path = tmp_path / "scratch.yaml"
+    path.write_text(CONFIG)
+    config, runs = read_config(path), tmp_path / "runs"
+    weights = train(config, path, runs)
+
+    folder = RunFolder(runs / "scratch")
+    made = {p.stem for p in folder.path.glob("*.ckpt")}
+    assert {"trunk", "A", "B", "resnet-features", "swin-features", "fusion"} <= made
+    network = load_model(weights).network
+    resnet = network.resnet.state_dict()
+    taught = [folder.load(part)["learner"] for part in "AB"]
+    for key in ("layer2.0.conv2.weight", "layer4.2.conv3.weight"):
+        rows, columns = taught[0][f"stages.{key}"].shape[:2]
+        blocks = (resnet[key][:rows, :columns], resnet[key][rows : 2 * rows, columns : 2 * columns])
+        for block, part in zip(blocks, taught, strict=True):
+            own = part[f"stages.{key}"]
+            assert torch.allclose(block, own, atol=own.abs().max().item() / 100)
+        assert resnet[key][rows : 2 * rows, :columns].abs().max() == 0
+
+    rows = crossvalidate_stored(config, folder)
+    assert {"A", "B", "pooled"} == set(rows)
+    assert rows["pooled"]["n"] == 54
+    assert folder.checkpoint("fusion-without-A").is_file()
+    metrics = json.loads((folder.path / "metrics.json").read_text())
+    assert metrics["trained_on"]["pooled"]["n"] == 54
+
+
+def test_narrow_networks_leave_nobody_out(tmp_path: Path, root: Path, monkeypatch) -> None:
+    monkeypatch.setenv("MSIQA_DATA", str(root))
+    path = tmp_path / "scratch.yaml"
+    path.write_text(CONFIG.replace("phantoms: 0", "phantoms: 0, held_out: [A]"))
+    with pytest.raises(InputError, match="see pictures of every patient but one"):
+        train(read_config(path), path, tmp_path)

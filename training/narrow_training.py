@@ -192,6 +192,7 @@ def train_part(config: TrainingConfig, folder: RunFolder, part: str) -> None:
         )
 
     phases = narrow.trunk if part == TRUNK else narrow.parts
+    logger.info("%s: %d steps on %d clean slices", part, sum(p.steps for p in phases), len(slices))
     teach(learner, phases, groups, folder, part, checkpoint_minutes=config.checkpoint_minutes)
     if part == TRUNK:
         measure(learner, config, slices)

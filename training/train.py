@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -68,6 +69,9 @@ def run_branches(config_path: Path, runs: Path) -> None:
     """
     config = read_config(config_path)
     options = ["--config", str(config_path), "--runs", str(runs)]
+    if config.data.cache:
+        logger.info("reading the clean volumes into the cache")
+        read_slices(config, RunFolder(runs / config.name))
     if config.narrow.trunk:
         narrow = ["training.narrow_training", *options, "--part"]
         count = str(config.narrow.trunk_processes)
@@ -93,7 +97,9 @@ def _run(*modules: list[str]) -> None:
     Raises:
         RuntimeError: One failed.
     """
-    processes = [subprocess.Popen([sys.executable, "-m", *module]) for module in modules]
+    # Each sets its own number of threads; torchrun would warn of a missing one at length.
+    own = os.environ | {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+    processes = [subprocess.Popen([sys.executable, "-m", *m], env=own) for m in modules]
     codes = [process.wait() for process in processes]
     failed = [" ".join(m[-2:]) for m, code in zip(modules, codes, strict=True) if code != 0]
     if failed:

@@ -201,7 +201,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         wanted = slices_to_score(pair, given.slices)
         for how in (*DEGRADATIONS, *PICTURE_DEGRADATIONS):
             courses.append(follow(scores_of, paths.name, pair, how, wanted))
-            logger.info("%s", courses[-1])
+            one = courses[-1]
+            logger.info(
+                "%s, %s: %s; Spearman %+.2f, seeds differ by %.2f",
+                one.patient,
+                one.degradation,
+                " ".join(f"{score:.2f}" for score in one.scores),
+                one.correlation,
+                one.seed_difference,
+            )
     record = course_record(
         courses,
         weights,

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -33,6 +32,7 @@ from training.datasets.sources import read_images
 from training.features import refresh_statistics
 from training.narrow import NarrowLearner
 from training.run_folder import RunFolder, Timer
+from training.schedule import warm_cosine
 
 logger = logging.getLogger(__name__)
 
@@ -42,14 +42,6 @@ MAX_GRADIENT = 5.0
 WEIGHT_DECAY = 0.02
 PARTS_SEED = 10
 MEASURE_SEED = 100
-
-
-def rate(phase: NarrowPhase, done: float) -> float:
-    """Learning rate after a share of a phase's steps: a linear rise, then half a cosine."""
-    if done < phase.warm_up:
-        return phase.learning_rate * (done + 1e-3) / phase.warm_up
-    fall = 0.5 * (1 + math.cos(math.pi * (done - phase.warm_up) / (1 - phase.warm_up)))
-    return phase.learning_rate * (phase.last_rate + (1 - phase.last_rate) * fall)
 
 
 def teach(
@@ -96,7 +88,8 @@ def teach(
         losses: list[float] = []
         for step in range(start, phase.steps):
             for group in optimiser.param_groups:
-                group["lr"] = rate(phase, step / phase.steps)
+                share = warm_cosine(step / phase.steps, phase.warm_up, phase.last_rate)
+                group["lr"] = phase.learning_rate * share
             losses.append(_step(learner, optimiser, parameters, phase, drawn, step))
             if (step + 1) % LOG_EVERY == 0:
                 row = {"phase": number, "step": step + 1, "seconds": round(timer.elapsed)}

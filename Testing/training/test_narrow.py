@@ -20,8 +20,9 @@ from training.datasets.pristine import pristine_piece
 from training.datasets.vessels import draw_vessels
 from training.distortions import COMBINATIONS, Distortion
 from training.narrow import EXPANSION, NarrowLearner, combination_error
-from training.narrow_training import rate, teach, train_part
+from training.narrow_training import teach, train_part
 from training.run_folder import RunFolder
+from training.schedule import warm_cosine
 from training.widening import channels_of, side_by_side
 
 WIDTHS = (4, 4, 4, 4)
@@ -170,13 +171,12 @@ def test_vessels_are_drawn_in_place_and_repeat() -> None:
 
 
 def test_rate_rises_falls_and_ends_at_its_last_share() -> None:
-    phase = NarrowPhase(learning_rate=1e-3, last_rate=0.25, warm_up=0.1)
-    rates = [rate(phase, i / 100) for i in range(101)]
-    assert rates[0] < 2e-5
-    assert max(rates) == pytest.approx(1e-3)
-    assert rates[:10] == sorted(rates[:10])
-    assert rates[10:] == sorted(rates[10:], reverse=True)
-    assert rates[-1] == pytest.approx(0.25e-3)
+    shares = [warm_cosine(i / 100, 0.1, 0.25) for i in range(101)]
+    assert shares[0] < 0.02
+    assert max(shares) == pytest.approx(1)
+    assert shares[:10] == sorted(shares[:10])
+    assert shares[10:] == sorted(shares[10:], reverse=True)
+    assert shares[-1] == pytest.approx(0.25)
 
 
 def test_interrupted_teaching_ends_with_the_same_weights(tmp_path: Path) -> None:

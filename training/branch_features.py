@@ -29,13 +29,13 @@ from training.datasets.labelled import LabelledImage, data_root, patients
 from training.datasets.ladders import Ladder, stored_ladders
 from training.datasets.sources import read_images
 from training.datasets.views import LabelledViews
-from training.distortions import COMBINATIONS
+from training.distortions import COMBINATIONS, UNLISTED, combination_number
 from training.features import pooled_stages, refresh_statistics
 from training.narrow import EXPANSION
 from training.narrow_training import part_states
 from training.pretrain import BRANCHES, Branch, pretrain
 from training.run_folder import RunFolder
-from training.stored_features import UNLISTED, StoredFeatures
+from training.stored_features import StoredFeatures
 from training.widening import channels_of, side_by_side
 
 logger = logging.getLogger(__name__)
@@ -168,7 +168,7 @@ def load_features(config: TrainingConfig, folder: RunFolder) -> Stored:
         stored,
         "fresh",
         torch.tensor([level_targets(d) for d in done]),
-        [COMBINATIONS.index(d) if d in COMBINATIONS else UNLISTED for d in done],
+        [combination_number(d) for d in done],
         [float("nan")] * len(done),
         (FRESH,) * len(done),
     )

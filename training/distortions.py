@@ -51,6 +51,14 @@ class Distortion:
 COMBINATIONS = tuple(Distortion(*c) for c in itertools.product(LAMBDAS, SIGMAS, QUALITIES))
 """The 27 combinations of PET-CT-IQA-DS; quality varies fastest."""
 
+UNLISTED = -1
+"""Number of a distortion that is none of the data set's 27."""
+
+
+def combination_number(distortion: Distortion) -> int:
+    """Number of a distortion in COMBINATIONS, or UNLISTED."""
+    return COMBINATIONS.index(distortion) if distortion in COMBINATIONS else UNLISTED
+
 
 class NoiseBank:
     """Standard normal deviates drawn once and read from random places.

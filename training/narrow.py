@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from training.datasets.distorted import LEVEL_TARGETS
 from training.datasets.groups import Group
 from training.distortions import COMBINATIONS
 from training.initial_filters import see_noise_resnet
@@ -29,7 +30,6 @@ CELLS = 7
 AREAS = 4
 MAPPED_STAGES = 3
 MAP_HIDDEN = 32
-LEVELS = 3
 LEVELS_WEIGHT = 5.0
 SPECKS_WEIGHT = 5.0
 LAMBDA_WEIGHT = 0.5
@@ -82,7 +82,7 @@ class LevelReader(nn.Module):
         super().__init__()
         self.norm = nn.BatchNorm2d(channels)
         self.cells = nn.Conv2d(channels, HIDDEN, 1)
-        self.out = nn.Linear(2 * HIDDEN, len(COMBINATIONS) + LEVELS)
+        self.out = nn.Linear(2 * HIDDEN, len(COMBINATIONS) + LEVEL_TARGETS)
 
     def forward(self, stage: Tensor) -> tuple[Tensor, Tensor]:
         """Give (N, 27) logarithms of the combinations' probabilities and (N, 3) levels."""

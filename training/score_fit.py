@@ -12,7 +12,7 @@ from MSIQALib.model.network import MSIQA
 from training.branch_features import Stored
 from training.config import TrainingConfig
 from training.datasets.labelled import Fold, LabelledImage, mean_scores, patients
-from training.distortions import COMBINATIONS
+from training.distortions import COMBINATIONS, UNLISTED
 from training.fit import (
     LadderVectors,
     ScoredVectors,
@@ -25,7 +25,7 @@ from training.fusion_teaching import teach_fusion
 from training.losses import QualityLoss
 from training.metrics import Agreement, agreement
 from training.run_folder import RunFolder
-from training.stored_features import UNLISTED, StoredFeatures, together
+from training.stored_features import StoredFeatures, together
 
 FUSION = "fusion"
 

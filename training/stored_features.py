@@ -8,9 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-UNLISTED = -1
-"""Number of a distortion that is none of the data set's 27."""
-
 
 @dataclass(frozen=True)
 class StoredFeatures:

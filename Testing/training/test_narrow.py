@@ -14,11 +14,11 @@ from training import narrow_training
 from training.config import NarrowConfig, NarrowPhase, TrainingConfig
 from training.datasets.composition import Variety
 from training.datasets.distorted import Sampling
-from training.datasets.groups import SPECK_GRID, UNLISTED, DistortedGroups, join, speck_map
+from training.datasets.groups import SPECK_GRID, DistortedGroups, join, speck_map
 from training.datasets.labelled import LabelledImage
 from training.datasets.pristine import pristine_piece
 from training.datasets.vessels import draw_vessels
-from training.distortions import COMBINATIONS, Distortion
+from training.distortions import COMBINATIONS, UNLISTED, Distortion
 from training.narrow import EXPANSION, NarrowLearner, combination_error
 from training.narrow_training import teach, train_part
 from training.run_folder import RunFolder

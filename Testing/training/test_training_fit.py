@@ -17,7 +17,7 @@ from training.branch_features import Stored
 from training.config import FusionConfig, TrainingConfig
 from training.datasets.distorted import normalise
 from training.datasets.labelled import LabelledImage
-from training.distortions import COMBINATIONS
+from training.distortions import COMBINATIONS, UNLISTED
 from training.features import pooled_stages
 from training.fit import (
     LadderVectors,
@@ -30,7 +30,7 @@ from training.fused_vectors import FusedVectors
 from training.losses import QualityLoss, ladder_error
 from training.metrics import agreement
 from training.score_fit import ScoreFit, fresh_network, table
-from training.stored_features import UNLISTED, StoredFeatures
+from training.stored_features import StoredFeatures
 
 LENGTH = 768
 

@@ -23,17 +23,14 @@ from training.datasets.distorted import (
 )
 from training.datasets.pristine import pristine_piece
 from training.distortions import (
-    COMBINATIONS,
     NoiseBank,
     Picture,
     add_gaussian,
     add_specks,
+    combination_number,
     decode_picture,
     encode_jpeg,
 )
-
-UNLISTED = -100
-"""Number of a distortion that is none of the 27; PyTorch's cross-entropy passes it over."""
 
 SPECK_GRID = 28
 """Rows and columns of the map of specks, for a whole picture."""
@@ -131,7 +128,7 @@ class DistortedGroups:
             damaged = decode_picture(encode_jpeg(noisy, done.quality))
             pictures.append(to_tensor(shrink(damaged, sampling.input_size)))
             levels.append(level_targets(done))
-            combination.append(COMBINATIONS.index(done) if done in COMBINATIONS else UNLISTED)
+            combination.append(combination_number(done))
             specks.append(speck_map(clean, specked, grid))
         return Group(
             torch.stack(pictures),

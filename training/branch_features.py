@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 import torch
 
+from MSIQALib.model.checkpoint import load_model
 from MSIQALib.model.quantization import dequantise, quantise
 from training.config import NarrowConfig, TrainingConfig, read_config
 from training.content import cache_folder, read_slices
@@ -221,7 +222,10 @@ def run_branch(config: TrainingConfig, name: str, folder: RunFolder) -> None:
     torch.set_flush_denormal(True)
     torch.manual_seed(config.seed)
     branch = Branch(name, pretrained=config.pretrained)
-    if name == "resnet" and config.narrow.trunk:
+    if config.start:
+        network = load_model(Path(config.start)).network
+        branch.stages.load_state_dict(network.get_submodule(name).state_dict())
+    if name == "resnet" and config.narrow.wanted:
         parts = patients(read_images(config.data, data_root()))
         branch.stages.load_state_dict(side_by_side(part_states(config.narrow, folder, parts)))
     pretrain(

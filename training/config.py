@@ -118,6 +118,8 @@ class NarrowPhase:
         last_rate: Share of the peak that is left after the last step, by half a cosine.
         warm_up: Share of the steps in which the rate rises.
         zoom: Range of the content's magnification.
+        ladders: Share of the contents that are made worse step by step instead, to be ordered.
+        readers_only: Teach the heads and leave the network as it is.
     """
 
     steps: int = 1000
@@ -129,6 +131,8 @@ class NarrowPhase:
     last_rate: float = 0.0
     warm_up: float = 0.05
     zoom: tuple[float, float] = (0.6, 2.4)
+    ladders: float = 0.0
+    readers_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,9 +146,10 @@ class NarrowConfig:
     Attributes:
         stem: Channels of the first convolution.
         widths: Of the four stages' 3x3 convolutions.
-        trunk: Phases of the first network, from random weights; none leaves narrow networks out.
+        trunk: Phases of the first network, from random weights.
         trunk_processes: Processes that share its steps.
-        parts: Phases of each part, from the trunk.
+        parts: Phases of each part, from the trunk or, where `TrainingConfig.start` names a file,
+            from the part that is in it.
         pristine: Share of pristine pictures in the content of the parts.
     """
 
@@ -154,6 +159,11 @@ class NarrowConfig:
     trunk_processes: int = 2
     parts: tuple[NarrowPhase, ...] = ()
     pristine: float = 0.4
+
+    @property
+    def wanted(self) -> bool:
+        """Whether ResNet-50 is made of narrow networks at all."""
+        return bool(self.trunk or self.parts)
 
 
 @dataclass(frozen=True)
@@ -263,6 +273,8 @@ class TrainingConfig:
         threads: Of each of the two processes that teach the backbones side by side; the rest is
             one process with twice as many.
         pretrained: Start from timm's ImageNet weights.
+        start: A weights file of this project, made with narrow networks of the same widths, whose
+            backbones training goes on from; empty for none.
         dropout: Of the regressor when the whole network is trained.
         checkpoint_minutes: Time between checkpoints.
         data: Where images come from.
@@ -279,6 +291,7 @@ class TrainingConfig:
     seed: int = 1
     threads: int = 1
     pretrained: bool = False
+    start: str = ""
     dropout: float = 0.5
     checkpoint_minutes: float = 3.0
     data: DataConfig = dataclasses.field(default_factory=DataConfig)

@@ -18,6 +18,7 @@ from training.datasets.groups import Group
 from training.distortions import COMBINATIONS
 from training.initial_filters import see_noise_resnet
 from training.levels import level_error
+from training.losses import ladder_error
 
 EXPANSION = 4
 """Channels that a stage gives for each channel of its 3x3 convolutions."""
@@ -33,6 +34,9 @@ MAP_HIDDEN = 32
 LEVELS_WEIGHT = 5.0
 SPECKS_WEIGHT = 5.0
 LAMBDA_WEIGHT = 0.5
+SCORE_WEIGHT = 1.0
+ORDER_MARGIN = 0.5
+"""By how much the place on a ladder should fall a step; the unit is the reader's own."""
 
 
 class NarrowResNet(nn.Module):
@@ -72,7 +76,7 @@ class NarrowResNet(nn.Module):
 
 
 class LevelReader(nn.Module):
-    """Reads combination and levels from one stage.
+    """Reads combination, levels and the place on a ladder from one stage.
 
     Args:
         channels: Of the stage.
@@ -82,15 +86,16 @@ class LevelReader(nn.Module):
         super().__init__()
         self.norm = nn.BatchNorm2d(channels)
         self.cells = nn.Conv2d(channels, HIDDEN, 1)
-        self.out = nn.Linear(2 * HIDDEN, len(COMBINATIONS) + LEVEL_TARGETS)
+        self.out = nn.Linear(2 * HIDDEN, len(COMBINATIONS) + LEVEL_TARGETS + 1)
 
-    def forward(self, stage: Tensor) -> tuple[Tensor, Tensor]:
-        """Give (N, 27) logarithms of the combinations' probabilities and (N, 3) levels."""
+    def forward(self, stage: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Give (N, 27) logarithms of the combinations' probabilities, (N, 3) levels, (N,) place."""
         grid = min(CELLS, stage.shape[-1])
         pooled = self.norm(F.adaptive_avg_pool2d(stage, grid))
         cells = F.gelu(self.cells(F.adaptive_avg_pool2d(pooled, min(AREAS, grid))))
         out = self.out(torch.cat((cells.mean((2, 3)), cells.amax((2, 3))), 1))
-        return out[:, : len(COMBINATIONS)].log_softmax(1), out[:, len(COMBINATIONS) :]
+        logs = out[:, : len(COMBINATIONS)].log_softmax(1)
+        return logs, out[:, len(COMBINATIONS) : -1], out[:, -1]
 
 
 class NarrowLearner(nn.Module):
@@ -99,10 +104,18 @@ class NarrowLearner(nn.Module):
     Args:
         stem: As in `NarrowResNet`.
         widths: As in `NarrowResNet`.
+        means: (27,) mean score of each combination, so that those are told apart best that people
+            score most differently; None where no score may take part.
     """
 
-    def __init__(self, stem: int, widths: tuple[int, int, int, int]) -> None:
+    means: Tensor | None
+
+    def __init__(
+        self, stem: int, widths: tuple[int, int, int, int], means: Tensor | None = None
+    ) -> None:
         super().__init__()
+        self.register_buffer("means", means, persistent=False)
+        self._first_is_frozen = False
         self.stages = NarrowResNet(stem, widths)
         channels = [EXPANSION * w for w in widths]
         self.readers = nn.ModuleList(LevelReader(c) for c in channels)
@@ -118,7 +131,7 @@ class NarrowLearner(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def loss(self, images: Tensor, group: Group) -> Tensor:
-        """Sum over the stages of the errors in combination, lambda, levels and specks.
+        """Sum over the stages of the errors in combination, lambda, levels, order and specks.
 
         Args:
             images: (N, 3, S, S) float, normalised.
@@ -127,9 +140,16 @@ class NarrowLearner(nn.Module):
         outputs = self.stages(images)
         total = images.new_zeros(())
         for reader, stage in zip(self.readers, outputs, strict=True):
-            logs, levels = reader(stage)
+            logs, levels, place = reader(stage)
             total = total + combination_error(logs, group.combination)
-            total = total + LEVELS_WEIGHT * level_error(levels, group.levels)
+            if self.means is not None:
+                error = expected_score_error(logs, group.combination, self.means)
+                total = total + SCORE_WEIGHT * error
+            known = ~group.levels[:, 0].isnan()
+            if known.any():
+                total = total + LEVELS_WEIGHT * level_error(levels[known], group.levels[known])
+            if len(group.ladders):
+                total = total + ladder_error(place[group.ladders], ORDER_MARGIN)
         for read, stage in zip(self.maps, outputs, strict=False):
             grid = min(stage.shape[-1], group.specks.shape[-1])
             given = read(F.adaptive_avg_pool2d(stage, grid))
@@ -137,8 +157,18 @@ class NarrowLearner(nn.Module):
             total = total + SPECKS_WEIGHT * level_error(given, wanted)
         return total
 
+    def teach_readers(self, only: bool) -> None:
+        """Choose whether the network stays as it is while the heads learn.
+
+        What `freeze_first` has frozen stays so.
+        """
+        self.stages.requires_grad_(not only)
+        if self._first_is_frozen:
+            self.freeze_first()
+
     def freeze_first(self) -> None:
         """Keep stem and first stage as they are, their statistics too; undone by nothing."""
+        self._first_is_frozen = True
         for module in (self.stages.conv1, self.stages.bn1, self.stages.layer1):
             module.requires_grad_(False)
 
@@ -165,3 +195,17 @@ def combination_error(logs: Tensor, combination: Tensor) -> Tensor:
     per_lambda = logs.view(len(logs), 3, -1).logsumexp(2)
     exact = F.nll_loss(logs, combination)
     return exact + LAMBDA_WEIGHT * F.nll_loss(per_lambda, combination // 9)
+
+
+def expected_score_error(logs: Tensor, combination: Tensor, means: Tensor) -> Tensor:
+    """Error of the score that the probabilities promise, in Likert units.
+
+    Args:
+        logs: As in `combination_error`.
+        combination: As in `combination_error`.
+        means: (27,) mean score of each combination.
+    """
+    listed = combination >= 0
+    if not listed.any():
+        return logs.new_zeros(())
+    return level_error(logs[listed].exp() @ means, means[combination[listed]])

@@ -21,18 +21,21 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from MSIQALib.model.checkpoint import load_model
 from training.config import NarrowConfig, NarrowPhase, TrainingConfig, read_config
 from training.content import read_slices
 from training.datasets.clean_slices import CleanSlice
 from training.datasets.composition import Variety
 from training.datasets.distorted import DistortedSlices, Sampling, normalise
 from training.datasets.groups import DistortedGroups, join
-from training.datasets.labelled import data_root
+from training.datasets.labelled import LabelledImage, data_root, mean_scores, patients
 from training.datasets.sources import read_images
+from training.distortions import COMBINATIONS
 from training.features import refresh_statistics
 from training.narrow import NarrowLearner
 from training.run_folder import RunFolder, Timer
 from training.schedule import warm_cosine
+from training.widening import cut_out
 
 logger = logging.getLogger(__name__)
 
@@ -74,11 +77,12 @@ def teach(
     state: dict[str, Any] = folder.load(name) or {"phase": 0, "step": 0}
     if "learner" in state:
         learner.load_state_dict(state["learner"])
-    parameters = [p for p in learner.parameters() if p.requires_grad]
     timer = Timer(checkpoint_minutes)
     for number, phase in enumerate(phases):
         if number < state["phase"]:
             continue
+        learner.teach_readers(phase.readers_only)
+        parameters = [p for p in learner.parameters() if p.requires_grad]
         optimiser = torch.optim.AdamW(parameters, lr=phase.learning_rate, weight_decay=WEIGHT_DECAY)
         start = state["step"] if number == state["phase"] else 0
         if start and "optimiser" in state:
@@ -158,19 +162,20 @@ def train_part(config: TrainingConfig, folder: RunFolder, part: str) -> None:
 
     Raises:
         FileNotFoundError: A part is wanted before the trunk is there.
+        ModelFileError: The weights file to start from cannot be used.
     """
     narrow = config.narrow
     torch.manual_seed(config.seed)
-    learner = NarrowLearner(narrow.stem, narrow.widths)
     pristine: list[Any] = []
-    if part != TRUNK:
-        trunk = folder.load(TRUNK)
-        if trunk is None:
-            raise FileNotFoundError(f"{folder.path} lacks the trunk")
-        learner.load_state_dict(trunk["learner"])
-        learner.freeze_first()
+    if part == TRUNK:
+        learner = NarrowLearner(narrow.stem, narrow.widths)
+    else:
         images = read_images(config.data, data_root())
-        pristine = [i.read() for i in images if i.pristine and i.patient != part]
+        others = [i for i in images if i.patient != part]
+        learner = NarrowLearner(narrow.stem, narrow.widths, _means(others))
+        _load_start(learner, config, folder, patients(images).index(part))
+        learner.freeze_first()
+        pristine = [i.read() for i in others if i.pristine]
     slices = read_slices(config, folder)
     seed = config.seed + (0 if part == TRUNK else PARTS_SEED + sum(part.encode()))
 
@@ -182,6 +187,7 @@ def train_part(config: TrainingConfig, folder: RunFolder, part: str) -> None:
             sampling=Sampling(phase.source_size, phase.grid, Variety(zoom=phase.zoom)),
             size=phase.group_size,
             seed=1000 * seed + number,
+            ladders=phase.ladders,
         )
 
     phases = narrow.trunk if part == TRUNK else narrow.parts
@@ -190,6 +196,28 @@ def train_part(config: TrainingConfig, folder: RunFolder, part: str) -> None:
     if part == TRUNK:
         measure(learner, config, slices)
         folder.save(part, (folder.load(part) or {}) | {"learner": learner.state_dict()})
+
+
+def _means(images: Sequence[LabelledImage]) -> torch.Tensor | None:
+    """Mean score of each combination; None where some combination was not scored."""
+    means = mean_scores(images)
+    if any(combination not in means for combination in COMBINATIONS):
+        return None
+    return torch.tensor([means[combination] for combination in COMBINATIONS])
+
+
+def _load_start(
+    learner: NarrowLearner, config: TrainingConfig, folder: RunFolder, number: int
+) -> None:
+    """Let a part begin as the one in the file that the configuration names, else as the trunk."""
+    if config.start:
+        wide = load_model(Path(config.start)).network.resnet.state_dict()
+        learner.stages.load_state_dict(cut_out(wide, learner.stages.state_dict(), number))
+        return
+    trunk = folder.load(TRUNK)
+    if trunk is None:
+        raise FileNotFoundError(f"{folder.path} lacks the trunk")
+    learner.load_state_dict(trunk["learner"])
 
 
 def measure(learner: NarrowLearner, config: TrainingConfig, slices: tuple[CleanSlice, ...]) -> None:

@@ -102,7 +102,7 @@ def fit_all(
     config: TrainingConfig, stored: Stored, folder: RunFolder, images: Sequence[LabelledImage]
 ) -> MSIQA:
     """Fit fusion and regressor to all labelled images, on all that the backbones give."""
-    taught = together(stored.fresh, stored.labelled) if config.narrow.trunk else stored.fresh
+    taught = together(stored.fresh, stored.labelled) if config.narrow.wanted else stored.fresh
     network = assemble(
         config, taught, stored.backbones, folder, ladders=stored.ladders, rungs=stored.rungs
     )
@@ -125,7 +125,7 @@ def fit_without(config: TrainingConfig, stored: Stored, folder: RunFolder, fold:
     """
     name = FUSION
     taught = stored.fresh
-    if config.narrow.trunk:
+    if config.narrow.wanted:
         everyone = patients((*fold.training, *fold.held_out))
         stored = stored.with_part(everyone.index(fold.patient), config.narrow)
         taught = together(stored.fresh, stored.labelled.of(patients(fold.training)))

@@ -72,8 +72,8 @@ def run_branches(config_path: Path, runs: Path) -> None:
     if config.data.cache:
         logger.info("reading the clean volumes into the cache")
         read_slices(config, RunFolder(runs / config.name))
+    narrow = ["training.narrow_training", *options, "--part"]
     if config.narrow.trunk:
-        narrow = ["training.narrow_training", *options, "--part"]
         count = str(config.narrow.trunk_processes)
         _run(
             [
@@ -86,6 +86,7 @@ def run_branches(config_path: Path, runs: Path) -> None:
                 TRUNK,
             ]
         )
+    if config.narrow.wanted:
         parts = patients(read_images(config.data, data_root()))
         _run(*([*narrow, part] for part in parts))
     _run(*(["training.branch_features", *options, "--branch", name] for name in BRANCHES))
@@ -172,7 +173,7 @@ def _check(config: TrainingConfig) -> None:
             "the stored features are made and fitted in one process",
             "Start it without `accelerate launch`",
         )
-    if config.narrow.trunk and (config.data.held_out or config.data.held_out_share):
+    if config.narrow.wanted and (config.data.held_out or config.data.held_out_share):
         raise InputError(
             "data.held_out",
             "the parts of the narrow networks see pictures of every patient but one",

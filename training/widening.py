@@ -21,6 +21,10 @@ SHARED = ("conv1.", "bn1.", "layer1.")
 """How the keys begin of what all parts have in common."""
 
 
+READS_SHARED = {"layer2.0.conv1.weight", "layer2.0.downsample.0.weight"}
+"""Weights of a part's own channels whose inputs are the shared first stage."""
+
+
 def side_by_side(parts: Sequence[State]) -> dict[str, Tensor]:
     """Build the state of a ResNetStages from those of NarrowResNets.
 
@@ -41,8 +45,7 @@ def side_by_side(parts: Sequence[State]) -> dict[str, Tensor]:
             if not all(torch.equal(own[0], other) for other in own):
                 raise ValueError(f"the parts differ in {key}, which they should share")
             own = own[:1]
-        # The second stage reads the first one, which is shared: its rows begin at zero for all.
-        reads_shared = key in {"layer2.0.conv1.weight", "layer2.0.downsample.0.weight"}
+        reads_shared = key in READS_SHARED
         row = column = 0
         for tensor in own:
             rows = slice(row, row + tensor.shape[0])
@@ -56,6 +59,31 @@ def side_by_side(parts: Sequence[State]) -> dict[str, Tensor]:
                 column += 0 if reads_shared else tensor.shape[1]
             row += tensor.shape[0]
     return wide
+
+
+def cut_out(wide: State, part: State, number: int) -> dict[str, Tensor]:
+    """Take one part out of a wide network again.
+
+    Args:
+        wide: State that `side_by_side` has built.
+        part: State of a NarrowResNet as wide as the parts; only its shapes matter.
+        number: Of the part.
+
+    Raises:
+        ValueError: The wide network has no such part.
+    """
+    state = {}
+    for key, like in part.items():
+        source = wide[key]
+        shared = key.startswith(SHARED)
+        firsts = [0 if shared else number * n for n in like.shape[:2]]
+        if key in READS_SHARED:
+            firsts[1] = 0
+        if any(f + n > m for f, n, m in zip(firsts, like.shape, source.shape, strict=False)):
+            raise ValueError(f"there is no part {number} in {key}: {tuple(source.shape)}")
+        chosen = tuple(slice(f, f + n) for f, n in zip(firsts, like.shape, strict=False))
+        state[key] = source[chosen].clone() if chosen else source.clone()
+    return state
 
 
 def channels_of(part: int, widths: Sequence[int]) -> list[Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -74,7 +75,11 @@ def fuse_randomly(clean: CleanSlice, variety: Variety, rng: np.random.Generator)
 
 
 def compose(
-    slices: tuple[CleanSlice, ...], size: int, variety: Variety, rng: np.random.Generator
+    slices: tuple[CleanSlice, ...],
+    size: int,
+    variety: Variety,
+    rng: np.random.Generator,
+    worsen: Callable[[CleanSlice], CleanSlice] = lambda clean: clean,
 ) -> Picture:
     """Put one to six slices on black, as a picture of `size` pixels.
 
@@ -83,6 +88,7 @@ def compose(
         size: Height and width of the picture.
         variety: How much it varies.
         rng: Source of randomness; the same state gives the same picture.
+        worsen: What is done to each slice before it is fused; it must keep the shape.
 
     Returns:
         (size, size, 3) uint8, undistorted.
@@ -92,7 +98,7 @@ def compose(
         _draw_table(canvas, rng)
     room = 2 * int(size > WIDE and rng.random() < 0.5)
     for _ in range(min(int(rng.geometric(0.5)) + room, MOST_PIECES)):
-        clean = slices[int(rng.integers(len(slices)))]
+        clean = worsen(slices[int(rng.integers(len(slices)))])
         piece = orient(fuse_randomly(clean, variety, rng), rng)
         # A whole field of view fills the picture as it is; crops are enlarged to body size.
         whole = max(piece.shape[:2]) >= WHOLE_FIELD * SOURCE_SIZE

@@ -6,7 +6,7 @@ Within a group the anatomy cancels out, so that what is left to learn from is th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 from training.datasets.clean_slices import CleanSlice
 from training.datasets.composition import SOURCE_SIZE, compose
 from training.datasets.distorted import (
+    LEVEL_TARGETS,
     Sampling,
     draw_distortion,
     level_targets,
@@ -22,7 +23,12 @@ from training.datasets.distorted import (
     to_tensor,
 )
 from training.datasets.pristine import pristine_piece
+from training.datasets.slice_ladders import draw_rungs
 from training.distortions import (
+    COMBINATIONS,
+    LAMBDAS,
+    UNLISTED,
+    Distortion,
     NoiseBank,
     Picture,
     add_gaussian,
@@ -42,24 +48,28 @@ class Group:
 
     Attributes:
         pictures: (N, 3, S, S) uint8.
-        levels: (N, 3) strengths.
+        levels: (N, 3) strengths; not a number for the rungs of ladders.
         combination: (N,) number in COMBINATIONS, or UNLISTED.
         specks: (N, 1, g, g) root of the specks per hundred values.
+        ladders: (L, K) numbers of the pictures that are rungs, from the original to the worst.
     """
 
     pictures: Tensor
     levels: Tensor
     combination: Tensor
     specks: Tensor
+    ladders: Tensor
 
 
 def join(groups: Sequence[Group]) -> Group:
-    """Put groups one after the other."""
+    """Put groups of one size one after the other."""
+    firsts = [sum(len(g.pictures) for g in groups[:i]) for i in range(len(groups))]
     return Group(
         torch.cat([g.pictures for g in groups]),
         torch.cat([g.levels for g in groups]),
         torch.cat([g.combination for g in groups]),
         torch.cat([g.specks for g in groups]),
+        torch.cat([g.ladders + first for g, first in zip(groups, firsts, strict=True)]),
     )
 
 
@@ -92,6 +102,7 @@ class DistortedGroups:
         sampling: How pictures are drawn.
         size: Pictures of a group.
         seed: Another seed, other groups.
+        ladders: Probability of a ladder's rungs instead of the data set's distortions.
     """
 
     def __init__(
@@ -103,6 +114,7 @@ class DistortedGroups:
         sampling: Sampling,
         size: int,
         seed: int,
+        ladders: float = 0.0,
     ) -> None:
         self._slices = slices
         self._pristine = tuple(pristine)
@@ -110,19 +122,21 @@ class DistortedGroups:
         self._sampling = sampling
         self._size = size
         self._seed = seed
+        self._ladders = ladders
         self._bank = NoiseBank(seed)
 
     def __getitem__(self, index: int) -> Group:
         rng = np.random.default_rng([self._seed, index])
         sampling = self._sampling
+        grid = SPECK_GRID * sampling.source_size // SOURCE_SIZE
+        if self._ladders and rng.random() < self._ladders:
+            return self._ladder(grid, rng)
         if rng.random() < self._share:
             clean = pristine_piece(self._pristine, sampling.source_size, rng)
         else:
             clean = compose(self._slices, sampling.source_size, sampling.variety, rng)
-        grid = SPECK_GRID * sampling.source_size // SOURCE_SIZE
         pictures, levels, combination, specks = [], [], [], []
-        for _ in range(self._size):
-            done = draw_distortion(rng, sampling.grid)
+        for done in draw_pairs(rng, sampling.grid, self._size):
             specked = add_specks(clean, done.lam, rng)
             noisy = add_gaussian(specked, done.sigma, rng, self._bank)
             damaged = decode_picture(encode_jpeg(noisy, done.quality))
@@ -135,4 +149,37 @@ class DistortedGroups:
             torch.tensor(levels, dtype=torch.float32),
             torch.tensor(combination),
             torch.stack(specks),
+            torch.empty((0, self._size), dtype=torch.long),
         )
+
+    def _ladder(self, grid: int, rng: np.random.Generator) -> Group:
+        sampling = self._sampling
+        rungs = draw_rungs(self._slices, sampling.source_size, sampling.variety, self._size, rng)
+        pictures = [to_tensor(shrink(rung, sampling.input_size)) for rung in rungs]
+        return Group(
+            torch.stack(pictures),
+            torch.full((self._size, LEVEL_TARGETS), float("nan")),
+            torch.full((self._size,), UNLISTED),
+            torch.zeros((self._size, 1, grid, grid)),
+            torch.arange(self._size)[None],
+        )
+
+
+def draw_pairs(rng: np.random.Generator, grid: float, count: int) -> list[Distortion]:
+    """Draw distortions, every second one with only lambda different from the one before.
+
+    Lambda is the hardest of the three to tell, and in such a pair nothing else can tell it.
+
+    Args:
+        rng: Source of randomness.
+        grid: As in `draw_distortion`; a pair is of the 27 combinations or none of it is.
+        count: How many.
+    """
+    drawn: list[Distortion] = []
+    for number in range(count):
+        if number % 2 and drawn[-1] in COMBINATIONS:
+            others = [lam for lam in LAMBDAS if lam != drawn[-1].lam]
+            drawn.append(replace(drawn[-1], lam=others[int(rng.integers(len(others)))]))
+        else:
+            drawn.append(draw_distortion(rng, grid))
+    return drawn

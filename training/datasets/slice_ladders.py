@@ -1,0 +1,88 @@
+"""Pictures of single slices made worse step by step in physical terms, drawn afresh each time.
+
+`training.datasets.ladders` does the same to volumes, as a study would be made worse; on one plane
+the losses are cheap enough to be drawn anew for each picture.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from MSIQALib.imaging.volume import Geometry, Modality, Unit, Volume
+from training.datasets.clean_slices import CleanSlice
+from training.datasets.composition import Variety, compose
+from training.degradations import DEGRADATIONS, Degradation
+from training.distortions import Picture
+
+SPACING_MM = (0.98, 0.98, 3.27)
+"""Of the sarcoma study's CT. Only the rungs' order is learnt, so that other grids may use it too."""
+
+IN_PLANE: tuple[Degradation, ...] = tuple(d for d in DEGRADATIONS if d.name != "breathing")
+"""Those that one plane can show."""
+
+
+def draw_rungs(
+    slices: tuple[CleanSlice, ...],
+    size: int,
+    variety: Variety,
+    count: int,
+    rng: np.random.Generator,
+) -> list[Picture]:
+    """Draw one content, unchanged and at growing strengths of one degradation.
+
+    Args:
+        slices: Where to draw from.
+        size: Height and width of the pictures.
+        variety: Of the content.
+        count: Rungs with the original, at most as many as the degradations have strengths.
+        rng: Source of randomness.
+
+    Returns:
+        (size, size, 3) uint8, from the original to the worst.
+    """
+    degradation = IN_PLANE[int(rng.integers(len(IN_PLANE)))]
+    worse = np.sort(rng.permutation(len(degradation.strengths) - 1)[: count - 1]) + 1
+    content, noise = (int(seed) for seed in rng.integers(2**31, size=2))
+    rungs = []
+    for step in (0, *worse):
+        strength = degradation.strengths[int(step)]
+        rungs.append(
+            compose(
+                slices,
+                size,
+                variety,
+                np.random.default_rng(content),
+                lambda clean, s=strength: degrade_slice(clean, degradation, s, noise),
+            )
+        )
+    return rungs
+
+
+def degrade_slice(
+    clean: CleanSlice, degradation: Degradation, strength: float, seed: int
+) -> CleanSlice:
+    """Make one slice worse, as a volume of one plane.
+
+    Args:
+        clean: The slice.
+        degradation: One of `IN_PLANE`.
+        strength: In the degradation's unit.
+        seed: Of the noise.
+    """
+    if strength == degradation.strengths[0]:
+        return clean
+    ct, pet = degradation.apply(
+        _plane(clean.ct, "CT", "HU", clean.source),
+        _plane(clean.pet, "PT", "SUVbw", clean.source),
+        strength,
+        seed,
+    )
+    return CleanSlice(clean.source, ct.array[0].astype(np.int16), pet.array[0].astype(np.float16))
+
+
+def _plane(values: np.ndarray, modality: Modality, unit: Unit, source: str) -> Volume:
+    height, width = values.shape
+    geometry = Geometry((width, height, 1), SPACING_MM, (0, 0, 0), (1, 0, 0, 0, 1, 0, 0, 0, 1))
+    return Volume(values[None].astype(np.float32), geometry, modality, unit, Path(source))

@@ -32,6 +32,9 @@ class DataConfig:
             "ldctiqac2023" (as distributed; its parts are the patients "train" and "test").
         labelled: Folder of the labelled images.
         volumes: Folder of clean PET/CT pairs; empty for none.
+        chest_ct: Folder of CT volumes without a PET, more content; passed over with a warning where
+            it is missing; empty for none.
+        chest_ct_share: Share of the content that they make up, by repetition.
         cache: Folder for their arrays, relative to the run's folder's parent; empty for none.
         phantoms: How many of this project's phantoms to add, drawn as often as the volumes.
         held_out: Patients of the labelled images that are not trained on, only measured.
@@ -43,6 +46,8 @@ class DataConfig:
     kind: DataKind = "pet-ct-iqa-ds"
     labelled: str = "pet-ct-iqa-ds"
     volumes: str = "sts-nifti"
+    chest_ct: str = ""
+    chest_ct_share: float = 0.35
     cache: str = "cache/volumes"
     phantoms: int = 0
     held_out: tuple[str, ...] = ()

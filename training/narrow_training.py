@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from MSIQALib.errors import InputError, MSIQAError
 from MSIQALib.model.checkpoint import load_model
 from training.config import NarrowConfig, NarrowPhase, TrainingConfig, read_config
 from training.content import read_slices
@@ -163,6 +165,7 @@ def train_part(config: TrainingConfig, folder: RunFolder, part: str) -> None:
     Raises:
         FileNotFoundError: A part is wanted before the trunk is there.
         ModelFileError: The weights file to start from cannot be used.
+        InputError: It is not made of narrow networks as wide as these.
     """
     narrow = config.narrow
     torch.manual_seed(config.seed)
@@ -212,7 +215,13 @@ def _load_start(
     """Let a part begin as the one in the file that the configuration names, else as the trunk."""
     if config.start:
         wide = load_model(Path(config.start)).network.resnet.state_dict()
-        learner.stages.load_state_dict(cut_out(wide, learner.stages.state_dict(), number))
+        try:
+            own = cut_out(wide, learner.stages.state_dict(), number)
+        except ValueError as error:
+            raise InputError(
+                config.start, str(error), "Give narrow.stem and narrow.widths as it was made with"
+            ) from error
+        learner.stages.load_state_dict(own)
         return
     trunk = folder.load(TRUNK)
     if trunk is None:
@@ -262,7 +271,10 @@ def main() -> None:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         dist.init_process_group("gloo")
     folder = RunFolder(arguments.runs / config.name, writes=_processes()[1] == 0)
-    train_part(config, folder, arguments.part)
+    try:
+        train_part(config, folder, arguments.part)
+    except MSIQAError as error:
+        sys.exit(str(error))
     if dist.is_initialized():
         dist.destroy_process_group()
 

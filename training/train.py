@@ -179,6 +179,18 @@ def _check(config: TrainingConfig) -> None:
             "the parts of the narrow networks see pictures of every patient but one",
             "Measure with python -m training.crossvalidate",
         )
+    if config.narrow.parts and not (config.narrow.trunk or config.start):
+        raise InputError(
+            "narrow.parts",
+            "there is nothing for the parts to begin as",
+            "Give narrow.trunk, or a weights file of narrow networks as start",
+        )
+    if config.start and not (config.fusion.pictures and Path(config.start).is_file()):
+        raise InputError(
+            "start",
+            f"training cannot go on from {config.start}",
+            "Name a weights file, as seen from here, and store features (fusion.pictures)",
+        )
     if config.whole.batch % count:
         raise InputError(
             "whole.batch",

@@ -70,7 +70,8 @@ def cut_out(wide: State, part: State, number: int) -> dict[str, Tensor]:
         number: Of the part.
 
     Raises:
-        ValueError: The wide network has no such part.
+        ValueError: The wide network has no such part: it is too narrow, or other channels than the
+            part's own take part in it.
     """
     state = {}
     for key, like in part.items():
@@ -82,7 +83,12 @@ def cut_out(wide: State, part: State, number: int) -> dict[str, Tensor]:
         if any(f + n > m for f, n, m in zip(firsts, like.shape, source.shape, strict=False)):
             raise ValueError(f"there is no part {number} in {key}: {tuple(source.shape)}")
         chosen = tuple(slice(f, f + n) for f, n in zip(firsts, like.shape, strict=False))
-        state[key] = source[chosen].clone() if chosen else source.clone()
+        state[key] = source[chosen].clone()
+        if len(chosen) > 1:
+            others = source[chosen[0]].clone()
+            others[:, chosen[1]] = 0
+            if others.any():
+                raise ValueError(f"part {number} of {key} reads channels that are not its own")
     return state
 
 

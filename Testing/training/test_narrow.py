@@ -12,18 +12,33 @@ import torch
 from MSIQALib.model.backbones import ResNetStages
 from training import narrow_training
 from training.config import NarrowConfig, NarrowPhase, TrainingConfig
+from training.datasets.clean_slices import CleanSlice
 from training.datasets.composition import Variety
-from training.datasets.distorted import Sampling
-from training.datasets.groups import SPECK_GRID, DistortedGroups, join, speck_map
+from training.datasets.distorted import Sampling, normalise
+from training.datasets.groups import (
+    SPECK_GRID,
+    DistortedGroups,
+    Group,
+    draw_pairs,
+    join,
+    speck_map,
+    speck_rate,
+)
 from training.datasets.labelled import LabelledImage
 from training.datasets.pristine import pristine_piece
 from training.datasets.vessels import draw_vessels
 from training.distortions import COMBINATIONS, UNLISTED, Distortion
-from training.narrow import EXPANSION, NarrowLearner, combination_error
+from training.narrow import (
+    EXPANSION,
+    ORDER_MARGIN,
+    NarrowLearner,
+    combination_error,
+    expected_score_error,
+)
 from training.narrow_training import teach, train_part
 from training.run_folder import RunFolder
 from training.schedule import warm_cosine
-from training.widening import channels_of, side_by_side
+from training.widening import channels_of, cut_out, side_by_side
 
 WIDTHS = (4, 4, 4, 4)
 STEM = 8
@@ -66,6 +81,13 @@ def groups(share: float = 1.0, size: int = 3, source: int = 64, **more: object) 
     )
 
 
+def ladder_group() -> Group:
+    clean = CleanSlice("body", np.full((60, 60), 40, np.int16), np.full((60, 60), 2, np.float16))
+    variety = Variety(no_pet=0, table=0, vessels=0, soften=0)
+    sampling = Sampling(256, 1.0, variety)
+    return DistortedGroups((clean,), [], share=0, sampling=sampling, size=4, seed=3, ladders=1.0)[0]
+
+
 def test_parts_side_by_side_compute_what_each_computes_alone() -> None:
     made = parts(3)
     wide = ResNetStages(stages=4, pretrained=False)
@@ -92,6 +114,27 @@ def test_parts_that_do_not_fit_are_refused() -> None:
     state = NarrowLearner(STEM, (4, 100, 4, 4)).stages.state_dict()
     with pytest.raises(ValueError, match=r"2 parts are too wide for layer2"):
         side_by_side([state, state])
+
+
+def test_a_part_is_cut_out_as_it_was() -> None:
+    states = [one.stages.state_dict() for one in parts(3)]
+    wide = side_by_side(states)
+    for number, state in enumerate(states):
+        again = cut_out(wide, states[0], number)
+        assert all(torch.equal(again[key], state[key]) for key in state)
+
+
+def test_no_part_is_cut_out_of_what_has_none() -> None:
+    states = [one.stages.state_dict() for one in parts(2)]
+    with pytest.raises(ValueError, match=r"no part 200 in layer2"):
+        cut_out(side_by_side(states), states[0], 200)
+    torch.manual_seed(0)
+    narrower = NarrowLearner(STEM, (4, 3, 3, 3)).stages.state_dict()
+    with pytest.raises(ValueError, match="channels that are not its own"):
+        cut_out(side_by_side(states), narrower, 0)
+    whole = ResNetStages(stages=4, pretrained=False).state_dict()
+    with pytest.raises(ValueError, match="channels that are not its own"):
+        cut_out(whole, states[0], 0)
 
 
 def test_every_part_has_channels_of_its_own_after_the_first_stage() -> None:
@@ -124,6 +167,106 @@ def test_unlisted_combinations_do_not_count() -> None:
     assert combination_error(logs, torch.tensor([UNLISTED, UNLISTED])) == 0
 
 
+def test_expected_score_is_that_of_the_probabilities() -> None:
+    means = torch.arange(27) / 10
+    logs = torch.full((2, 27), -100.0)
+    logs[0, [10, 20]] = math.log(0.5)  # promises 1.5
+    logs[1, 5] = 0.0
+    combination = torch.tensor([12, UNLISTED])
+    # Smooth L1 with its bend at 0.2: 0.3 off costs 0.3 - 0.1.
+    error = expected_score_error(logs, combination, means)
+    assert error.item() == pytest.approx(0.2, abs=1e-5)
+    assert expected_score_error(logs[1:], combination[1:], means) == 0
+    assert expected_score_error(logs[1:], torch.tensor([5]), means).item() == pytest.approx(0)
+
+
+def test_pairs_differ_in_lambda_alone() -> None:
+    drawn = draw_pairs(np.random.default_rng(0), 0.7, 4000)
+    listed = 0
+    for one, other in zip(drawn[::2], drawn[1::2], strict=True):
+        if one in COMBINATIONS:
+            listed += 1
+            assert other in COMBINATIONS
+            assert (one.sigma, one.quality) == (other.sigma, other.quality)
+            assert one.lam != other.lam
+        else:
+            assert one != other
+    assert 0.65 < listed / 2000 < 0.75
+    counts = np.bincount([COMBINATIONS.index(d) for d in drawn if d in COMBINATIONS], minlength=27)
+    assert counts.min() > 0.6 * counts.max(), "every combination is as frequent as any other"
+
+
+def test_ladders_are_ordered_and_nothing_else() -> None:
+    group = ladder_group()
+    assert group.ladders.tolist() == [[0, 1, 2, 3]]
+    assert group.levels.isnan().all()
+    assert (group.combination == UNLISTED).all()
+    assert group.specks.max() == 0
+    joined = join([groups(size=4, source=256)[0], group, group])
+    assert joined.ladders.tolist() == [[4, 5, 6, 7], [8, 9, 10, 11]]
+    assert torch.equal(joined.pictures[joined.ladders[1]], group.pictures)
+
+
+def test_loss_teaches_the_order_of_ladders() -> None:
+    group = ladder_group()
+    one = learner().train()
+    images = normalise(group.pictures)
+    optimiser = torch.optim.AdamW(one.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(30):
+        loss = one.loss(images, group)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] / 3
+    with torch.no_grad():
+        places = one.readers[0](one.stages(images)[0])[2]
+    assert (places[:-1] - places[1:] > ORDER_MARGIN / 2).all()
+
+
+def test_means_of_scores_take_part_where_they_are_given() -> None:
+    group = groups(size=8, source=64)[0]
+    torch.manual_seed(0)
+    with_means = NarrowLearner(STEM, WIDTHS, torch.linspace(0, 4, 27))
+    images = normalise(group.pictures)
+    assert with_means.loss(images, group) > learner().loss(images, group)
+    assert with_means.state_dict().keys() == learner().state_dict().keys()
+
+
+def test_readers_alone_leave_the_network_as_it_is(tmp_path: Path) -> None:
+    phases = (
+        NarrowPhase(steps=2, source_size=64, groups=2, group_size=2, readers_only=True),
+        NarrowPhase(steps=1, source_size=64, groups=2, group_size=2),
+    )
+    one = learner()
+    one.freeze_first()
+
+    def weights() -> dict[str, torch.Tensor]:
+        return {name: p.detach().clone() for name, p in one.named_parameters()}
+
+    before, seen = weights(), []
+
+    def after_each_step() -> bool:
+        seen.append(weights())
+        return False
+
+    teach(
+        one,
+        phases,
+        lambda phase, number: groups(size=phase.group_size),
+        RunFolder(tmp_path),
+        "A",
+        checkpoint_minutes=60,
+        stop=after_each_step,
+    )
+    changed = [{n for n in before if not torch.equal(before[n], w[n])} for w in seen]
+    assert all(n.startswith(("readers.", "maps.")) for n in changed[1])
+    assert "readers.0.out.weight" in changed[1]
+    assert "stages.layer2.0.conv1.weight" in changed[2]
+    assert "stages.conv1.weight" not in changed[2]
+
+
 def test_speck_map_counts_where_they_are() -> None:
     clean = np.zeros((64, 64, 3), np.uint8)
     specked = clean.copy()
@@ -134,6 +277,24 @@ def test_speck_map_counts_where_they_are() -> None:
     assert counted[0, 0].item() == pytest.approx((2 * 100 / values) ** 0.5)
     assert counted[2, 3].item() == pytest.approx((100 / values) ** 0.5)
     assert (counted > 0).sum() == 2
+
+
+def test_lambda_is_what_the_specks_that_are_there_give() -> None:
+    clean = np.full((64, 64, 3), 51, np.uint8)  # a fifth of white
+    specked = clean.copy()
+    specked.reshape(-1)[: 64 * 3] = 255
+    assert speck_rate(clean, specked) == 0.06
+    specked.reshape(-1)[: 64 * 3 - 60] = 51
+    assert speck_rate(clean, specked) == pytest.approx(60 / (64 * 64 * 3 / 5))
+    clean[:] = 255
+    assert speck_rate(clean, clean) == 0
+    black = np.zeros((64, 64, 3), np.uint8)
+    assert speck_rate(black, black) == 0
+    levels = join([groups(size=24, source=512)[i] for i in range(2)]).levels[:, 0]
+    drawn = sorted({round(v, 1) for v in levels.tolist()})
+    assert drawn[0] == 0
+    assert len(set(levels.tolist())) > 10, "no two pictures have the same specks"
+    assert 0.6 < levels[levels > 0].min() < 0.8 < levels.max() < 1.2
 
 
 def test_groups_share_their_content_and_repeat() -> None:
@@ -244,3 +405,13 @@ def test_a_part_keeps_the_first_stage_and_never_sees_its_patient(
     shared = {k for k in before if k.startswith(("stages.conv1.", "stages.bn1.", "stages.layer1."))}
     assert shared <= same
     assert "stages.layer2.0.conv1.weight" not in same
+
+
+def test_means_are_of_the_other_patients_and_of_all_combinations() -> None:
+    images = [
+        LabelledImage(Path("x"), patient, "1", done, score)
+        for patient, score in (("B", 1.0), ("C", 2.0))
+        for done in COMBINATIONS
+    ]
+    assert narrow_training._means(images).tolist() == [1.5] * 27
+    assert narrow_training._means(images[:26]) is None

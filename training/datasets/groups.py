@@ -38,6 +38,9 @@ from training.distortions import (
     encode_jpeg,
 )
 
+MOST_SPECKS = 0.06
+"""Largest lambda that is drawn."""
+
 SPECK_GRID = 28
 """Rows and columns of the map of specks, for a whole picture."""
 
@@ -48,7 +51,8 @@ class Group:
 
     Attributes:
         pictures: (N, 3, S, S) uint8.
-        levels: (N, 3) strengths; not a number for the rungs of ladders.
+        levels: (N, 3) strengths, lambda as the specks that are there give it; not a number for
+            the rungs of ladders.
         combination: (N,) number in COMBINATIONS, or UNLISTED.
         specks: (N, 1, g, g) root of the specks per hundred values.
         ladders: (L, K) numbers of the pictures that are rungs, from the original to the worst.
@@ -71,6 +75,23 @@ def join(groups: Sequence[Group]) -> Group:
         torch.cat([g.specks for g in groups]),
         torch.cat([g.ladders + first for g, first in zip(groups, firsts, strict=True)]),
     )
+
+
+def speck_rate(clean: Picture, specked: Picture) -> float:
+    """Measure lambda: specks for each unit of brightness.
+
+    Small or dark pictures have so few specks that the lambda they were drawn with cannot be read
+    off them, while this can.
+
+    Args:
+        clean: (S, S, 3) uint8.
+        specked: The same after the specks.
+
+    Returns:
+        0 to MOST_SPECKS.
+    """
+    specks = np.count_nonzero(specked != clean)
+    return min(specks / max(float(clean.sum(dtype=np.int64)) / 255, 1.0), MOST_SPECKS)
 
 
 def speck_map(clean: Picture, specked: Picture, grid: int) -> Tensor:
@@ -141,7 +162,7 @@ class DistortedGroups:
             noisy = add_gaussian(specked, done.sigma, rng, self._bank)
             damaged = decode_picture(encode_jpeg(noisy, done.quality))
             pictures.append(to_tensor(shrink(damaged, sampling.input_size)))
-            levels.append(level_targets(done))
+            levels.append(level_targets(replace(done, lam=speck_rate(clean, specked))))
             combination.append(combination_number(done))
             specks.append(speck_map(clean, specked, grid))
         return Group(

@@ -17,7 +17,7 @@ from training.degradations import DEGRADATIONS, Degradation
 from training.distortions import Picture
 
 SPACING_MM = (0.98, 0.98, 3.27)
-"""Of the sarcoma study's CT. Only the rungs' order is learnt, so that other grids may use it too."""
+"""Of the sarcoma studies' CT. Only an order is learnt, so that it may stand for other grids too."""
 
 IN_PLANE: tuple[Degradation, ...] = tuple(d for d in DEGRADATIONS if d.name != "breathing")
 """Those that one plane can show."""

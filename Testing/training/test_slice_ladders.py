@@ -1,0 +1,80 @@
+"""Single slices that are made worse step by step."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from small_study import small_study
+
+from training.datasets.clean_slices import CleanSlice
+from training.datasets.composition import Variety, compose
+from training.datasets.slice_ladders import IN_PLANE, SPACING_MM, degrade_slice, draw_rungs
+from training.degradations import CT_NOISE_HU, PET_NOISE_AT_LIVER, Degradation
+
+
+@pytest.fixture(scope="module")
+def slices() -> tuple[CleanSlice, ...]:
+    ct, pet = small_study()
+    return tuple(
+        CleanSlice(
+            "study", np.kron(c, np.ones((4, 4))).astype(np.int16), np.kron(p, np.ones((4, 4)))
+        )
+        for c, p in zip(ct.array[8:16], pet.array[8:16].astype(np.float16), strict=True)
+    )
+
+
+def flat(hu: int, suv: float) -> CleanSlice:
+    return CleanSlice(
+        "flat", np.full((256, 256), hu, np.int16), np.full((256, 256), suv, np.float16)
+    )
+
+
+def named(name: str) -> Degradation:
+    return next(d for d in IN_PLANE if d.name == name)
+
+
+def test_only_what_one_plane_can_show_is_done() -> None:
+    assert [d.name for d in IN_PLANE] == ["PET counts", "PET resolution", "CT dose"]
+
+
+def test_counts_and_dose_add_the_noise_that_they_do_in_volumes() -> None:
+    noisy = degrade_slice(flat(40, 2.2), named("PET counts"), 0.5, 1).pet.astype(np.float32)
+    assert noisy.std() / 2.2 == pytest.approx(PET_NOISE_AT_LIVER, rel=0.1)
+    # 256 pixels of water are as wide as the body for which the noise is given.
+    assert pytest.approx(250, abs=2) == 256 * SPACING_MM[0]
+    dosed = degrade_slice(flat(0, 1.0), named("CT dose"), 0.5, 1).ct.astype(np.float32)
+    assert dosed[64:192, 64:192].std() == pytest.approx(CT_NOISE_HU, rel=0.1)
+
+
+def test_the_first_strength_changes_nothing_and_noise_repeats() -> None:
+    clean = flat(40, 2.0)
+    for degradation in IN_PLANE:
+        assert degrade_slice(clean, degradation, degradation.strengths[0], 1) is clean
+    dose = named("CT dose")
+    one, same, other = (degrade_slice(clean, dose, 0.1, seed).ct for seed in (1, 1, 2))
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, other)
+
+
+def test_rungs_leave_the_content_and_go_on_from_it(slices: tuple[CleanSlice, ...]) -> None:
+    variety = Variety(no_pet=0)
+    apart = 0
+    for seed in range(12):
+        rungs = draw_rungs(slices, 512, variety, 4, np.random.default_rng(seed))
+        assert len(rungs) == 4
+        first = rungs[0].astype(float)
+        change = [float(np.abs(rung - first).mean()) for rung in rungs]
+        assert change == sorted(change), f"seed {seed}: each rung is further from the original"
+        apart += change[-1] > change[1] > 0
+    assert apart >= 10
+
+
+def test_first_rung_is_a_usual_picture(slices: tuple[CleanSlice, ...]) -> None:
+    rng = np.random.default_rng(5)
+    first = draw_rungs(slices, 256, Variety(), 3, rng)[0]
+    rng = np.random.default_rng(5)
+    rng.integers(len(IN_PLANE))
+    rng.permutation(5)
+    content = int(rng.integers(2**31, size=2)[0])
+    usual = compose(slices, 256, Variety(), np.random.default_rng(content))
+    assert np.array_equal(first, usual)

@@ -157,8 +157,17 @@ def distort_to_jpeg(
     img: Picture, distortion: Distortion, rng: np.random.Generator, bank: NoiseBank | None = None
 ) -> bytes:
     """Distort a clean picture and give the JPEG file's bytes."""
-    noisy = add_gaussian(add_specks(img, distortion.lam, rng), distortion.sigma, rng, bank)
-    return encode_jpeg(noisy, distortion.quality)
+    return noise_and_jpeg(add_specks(img, distortion.lam, rng), distortion, rng, bank)
+
+
+def noise_and_jpeg(
+    specked: Picture,
+    distortion: Distortion,
+    rng: np.random.Generator,
+    bank: NoiseBank | None = None,
+) -> bytes:
+    """Do what comes after the specks, and give the JPEG file's bytes."""
+    return encode_jpeg(add_gaussian(specked, distortion.sigma, rng, bank), distortion.quality)
 
 
 def distort(

@@ -67,11 +67,21 @@ class Standardised:
         return stages
 
     def convolutions(self, whole: nn.ModuleList) -> nn.ModuleList:
-        """Make fresh 1x1 convolutions of the standardised channels, one for each of `whole`."""
+        """Make fresh 1x1 convolutions of the standardised channels, one for each of `whole`.
+
+        The second half of the outputs begins as the constant 1. f_w keeps the largest of 49 cells,
+        which is a poor way to count specks; the attention that multiplies the channels is of
+        averages, and a constant channel hands it on as it is.
+        """
         outputs = [reduce.out_channels for reduce in whole]
-        return nn.ModuleList(
+        fresh = nn.ModuleList(
             nn.Conv2d(len(alive), n, 1) for alive, n in zip(self._alive, outputs, strict=True)
         )
+        reduce: Any
+        for reduce in fresh:
+            nn.init.zeros_(reduce.weight[reduce.out_channels // 2 :])
+            nn.init.ones_(reduce.bias[reduce.out_channels // 2 :])
+        return fresh
 
     @torch.no_grad()
     def put_back(self, whole: nn.ModuleList, taught: nn.ModuleList) -> None:

@@ -12,11 +12,15 @@ import torch
 from small_study import small_study
 
 from MSIQALib.errors import InputError
-from MSIQALib.model.checkpoint import load_model
+from MSIQALib.model.checkpoint import load_model, save_model
+from MSIQALib.model.config import ModelConfig
+from MSIQALib.model.network import MSIQA
+from MSIQALib.model.weights_info import WeightsInfo
 from training.config import read_config
 from training.crossvalidate import crossvalidate_stored
 from training.datasets.labelled import LabelledImage, write_labelled
 from training.distortions import COMBINATIONS, distort_to_jpeg
+from training.narrow_training import train_part
 from training.run_folder import RunFolder
 from training.train import train
 
@@ -37,6 +41,22 @@ fusion:
   fusion_epochs: 1
   regressor_steps: 4
   ladders: 1
+"""
+
+LONGER = """
+name: longer
+start: WEIGHTS
+data: {labelled: set, volumes: volumes, cache: cache, phantoms: 0}
+narrow:
+  stem: 8
+  widths: [4, 4, 4, 4]
+  parts: [{steps: 1, source_size: 64, groups: 2, group_size: 2, readers_only: true}]
+fusion:
+  statistics: 16
+  pictures: 16
+  labelled_views: 1
+  fusion_epochs: 1
+  regressor_steps: 4
 """
 
 
@@ -95,6 +115,50 @@ def test_one_command_goes_from_random_weights_to_scores(
     assert folder.checkpoint("fusion-without-A").is_file()
     metrics = json.loads((folder.path / "metrics.json").read_text())
     assert metrics["trained_on"]["pooled"]["n"] == 54
+
+    # Heads alone learn, so that parts and Swin must come out as they are in the file.
+    path = tmp_path / "longer.yaml"
+    path.write_text(LONGER.replace("WEIGHTS", str(weights)))
+    longer = load_model(train(read_config(path), path, runs)).network
+    for name, tensor in resnet.items():
+        again = longer.resnet.state_dict()[name]
+        if not name.endswith(("running_mean", "running_var", "num_batches_tracked")):
+            assert torch.allclose(again, tensor, atol=tensor.abs().max().item() / 100), name
+    for name, tensor in network.swin.state_dict().items():
+        assert torch.allclose(longer.swin.state_dict()[name], tensor, atol=1e-2), name
+    assert not torch.equal(
+        longer.fusion.state_dict()["reduce.0.weight"],
+        network.fusion.state_dict()["reduce.0.weight"],
+    )
+
+
+def refused(tmp_path: Path, text: str, match: str) -> None:
+    path = tmp_path / "longer.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=match):
+        train(read_config(path), path, tmp_path / "runs")
+
+
+def test_parts_need_something_to_begin_as(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MSIQA_DATA", str(root))
+    without = "\n".join(line for line in CONFIG.splitlines() if "trunk:" not in line)
+    refused(tmp_path, without, "nothing for the parts to begin as")
+    refused(tmp_path, LONGER, "training cannot go on from WEIGHTS")
+
+
+def test_weights_without_such_parts_are_refused(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MSIQA_DATA", str(root))
+    network = MSIQA(ModelConfig(pretrained=False))
+    path = tmp_path / "whole.safetensors"
+    save_model(path, network, WeightsInfo(config=network.config, scale=1.0, provenance={}))
+    config = tmp_path / "longer.yaml"
+    config.write_text(LONGER.replace("WEIGHTS", str(path)))
+    with pytest.raises(InputError, match="channels that are not its own"):
+        train_part(read_config(config), RunFolder(tmp_path / "run"), "A")
 
 
 def test_narrow_networks_leave_nobody_out(tmp_path: Path, root: Path, monkeypatch) -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from MSIQALib.model.agca import AGCA
 from MSIQALib.model.config import ModelConfig
 from training import fusion_teaching
 from training.config import FusionConfig
@@ -82,6 +83,23 @@ def test_what_was_standardised_is_folded_into_the_convolutions() -> None:
     mean, deviation = _moments(values)
     z = (values - mean[:, None, None])[:, alive] / deviation[alive, None, None]
     torch.testing.assert_close(whole[0](values), taught[0](z), rtol=1e-3, atol=1e-3)
+
+
+def test_half_of_the_channels_begin_as_what_attention_makes_of_them() -> None:
+    """A constant channel under attention gives f_w a function of the averages alone."""
+    standardised = Standardised(features(40))
+    reduce = standardised.convolutions(StubFusion().reduce)[0]
+    attention = AGCA(LENGTH, "softmax")
+    one = torch.randn(1, INPUTS - len(DEAD), 7, 7, generator=torch.Generator().manual_seed(0))
+    other = one.flatten(2)[..., torch.randperm(49)].view_as(one)
+    with torch.no_grad():
+        assert (reduce(one)[:, LENGTH // 2 :] == 1).all()
+        first, second = (attention(reduce(x)).amax((2, 3)) for x in (one, other))
+        brighter = attention(reduce(one + 1)).amax((2, 3))
+    constant = slice(LENGTH // 2, None)
+    torch.testing.assert_close(first[:, constant], second[:, constant])
+    assert not torch.allclose(first[:, constant], brighter[:, constant])
+    assert reduce(one)[:, : LENGTH // 2].std() > 0.1
 
 
 def test_order_of_ladders_is_learnt(monkeypatch: pytest.MonkeyPatch) -> None:

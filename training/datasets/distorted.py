@@ -18,10 +18,9 @@ from training.distortions import (
     Distortion,
     NoiseBank,
     Picture,
-    add_gaussian,
     add_specks,
     decode_picture,
-    encode_jpeg,
+    noise_and_jpeg,
 )
 
 INPUT_SIZE = 224
@@ -154,8 +153,7 @@ class DistortedSlices(Dataset[tuple[Tensor, Tensor, Tensor]]):
         clean = compose(self._slices, sampling.source_size, sampling.variety, rng)
         done = self.strengths(index)
         specked = add_specks(clean, done.lam, rng)
-        noisy = add_gaussian(specked, done.sigma, rng, self._bank)
-        damaged = decode_picture(encode_jpeg(noisy, done.quality))
+        damaged = decode_picture(noise_and_jpeg(specked, done, rng, self._bank))
         damage = damage_map(clean, specked, damaged)
         return shrink(damaged, sampling.input_size), done, damage
 

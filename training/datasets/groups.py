@@ -31,11 +31,10 @@ from training.distortions import (
     Distortion,
     NoiseBank,
     Picture,
-    add_gaussian,
     add_specks,
     combination_number,
     decode_picture,
-    encode_jpeg,
+    noise_and_jpeg,
 )
 
 MOST_SPECKS = 0.06
@@ -159,8 +158,7 @@ class DistortedGroups:
         pictures, levels, combination, specks = [], [], [], []
         for done in draw_pairs(rng, sampling.grid, self._size):
             specked = add_specks(clean, done.lam, rng)
-            noisy = add_gaussian(specked, done.sigma, rng, self._bank)
-            damaged = decode_picture(encode_jpeg(noisy, done.quality))
+            damaged = decode_picture(noise_and_jpeg(specked, done, rng, self._bank))
             pictures.append(to_tensor(shrink(damaged, sampling.input_size)))
             levels.append(level_targets(replace(done, lam=speck_rate(clean, specked))))
             combination.append(combination_number(done))

@@ -55,7 +55,6 @@ LABELS: dict[DataKind, str] = {
     "published": "PET-CT-IQA-DS (labels)",
     "ldctiqac2023": "LDCTIQAC2023 (labels)",
 }
-CONTENT = "Soft-tissue-Sarcoma PET/CT and phantoms (content)"
 
 
 def run_branches(config_path: Path, runs: Path) -> None:
@@ -277,9 +276,10 @@ def export(
     """Write the weights as float32 in this project's format."""
     content = config.fusion.pictures or config.whole.fresh
     provenance = {
-        "data": LABELS[config.data.kind] + (f"; {CONTENT}" if content else ""),
+        "data": LABELS[config.data.kind] + (f"; {_content(config)}" if content else ""),
         "held_out": list(config.data.held_out),
         "config": config.name,
+        "start": config.start,
         **origin,
         "metrics": metrics,
     }
@@ -289,6 +289,17 @@ def export(
         provenance=provenance,
     )
     save_model(path, network, info)
+
+
+def _content(config: TrainingConfig) -> str:
+    """Say what the freshly distorted pictures show."""
+    data = config.data
+    shown = {
+        "Soft-tissue-Sarcoma PET/CT": bool(data.volumes),
+        "CT of the chest": bool(data.chest_ct) and (data_root() / data.chest_ct).is_dir(),
+        "phantoms": data.phantoms > 0,
+    }
+    return f"{', '.join(name for name, there in shown.items() if there)} (content)"
 
 
 def main() -> None:

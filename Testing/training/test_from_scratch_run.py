@@ -154,7 +154,7 @@ def test_weights_without_such_parts_are_refused(
     monkeypatch.setenv("MSIQA_DATA", str(root))
     network = MSIQA(ModelConfig(pretrained=False))
     path = tmp_path / "whole.safetensors"
-    save_model(path, network, WeightsInfo(config=network.config, scale=1.0, provenance={}))
+    save_model(path, network, WeightsInfo(network.config))
     config = tmp_path / "longer.yaml"
     config.write_text(LONGER.replace("WEIGHTS", str(path)))
     with pytest.raises(InputError, match="channels that are not its own"):

@@ -44,12 +44,15 @@ STREAK_SHARE = 0.6
 AIR_HU = -1024.0
 
 
-def reduce_pet_counts(pet: Volume, fraction: float, *, seed: int) -> Volume:
+def reduce_pet_counts(
+    pet: Volume, fraction: float, *, seed: int, noise_fwhm_mm: float = PET_NOISE_FWHM_MM
+) -> Volume:
     """Lower the number of detected counts (shorter bed position, less activity).
 
     The variance of a reconstructed PET grows with its local activity and with 1 / counts, so the
     noise that is added has variance v(a) * (1 / fraction - 1), with v fixed by 10 % noise at liver
-    uptake in the original. It is correlated over 6 mm. Values are log-normal about the original,
+    uptake in the original. It is correlated over 6 mm, unless another width is given, with the same
+    variance whatever the width. Values are log-normal about the original,
     as those of iterative reconstructions are (Barrett, Wilson and Tsui, Phys Med Biol 39, 1994):
     they stay positive, and their mean is the original's, however few the counts.
 
@@ -57,6 +60,8 @@ def reduce_pet_counts(pet: Volume, fraction: float, *, seed: int) -> Volume:
         pet: SUVbw.
         fraction: Counts kept, above 0 and at most 1.
         seed: Another seed, another noise.
+        noise_fwhm_mm: Over how far the noise is correlated; 0 for voxels that know nothing of
+            each other, as without a filter.
 
     Returns:
         The noisier PET.
@@ -69,7 +74,7 @@ def reduce_pet_counts(pet: Volume, fraction: float, *, seed: int) -> Volume:
     variance_per_suv = (PET_NOISE_AT_LIVER * LIVER_SUV) ** 2 / LIVER_SUV
     activity = gaussian_filter(pet.array, _pixels(pet, PET_NOISE_FWHM_MM)).clip(_LEAST_SUV)
     spread = np.log1p(variance_per_suv * (1 / fraction - 1) / activity)
-    noise = _unit_noise(pet, PET_NOISE_FWHM_MM, np.random.default_rng([seed, 0x5054]))
+    noise = _unit_noise(pet, noise_fwhm_mm, np.random.default_rng([seed, 0x5054]))
     return _with(pet, pet.array * np.exp(np.sqrt(spread) * noise - spread / 2))
 
 
@@ -121,6 +126,26 @@ def reduce_ct_dose(ct: Volume, fraction: float, *, seed: int) -> Volume:
         grown = starved * grain + np.clip(starved - 1, 0, None) * STREAK_SHARE * streaks
         noisy[k] = plane + added * grown * (0.25 + 0.75 * body)
     return _with(ct, np.clip(noisy, AIR_HU, 3071))
+
+
+def add_ct_noise(ct: Volume, deviation_hu: float, *, seed: int) -> Volume:
+    """Add white noise to the CT: every voxel on its own, the same everywhere.
+
+    It is what a sharp kernel comes near to, and what a phantom's noise is stated as, in HU;
+    `reduce_ct_dose` is nearer to a patient.
+
+    Args:
+        ct: HU.
+        deviation_hu: Standard deviation in HU.
+        seed: Another seed, another noise.
+
+    Raises:
+        ValueError: The deviation is negative.
+    """
+    if deviation_hu < 0:
+        raise ValueError(f"the deviation must not be negative, but is {deviation_hu}")
+    noise = np.random.default_rng([seed, 0x4E]).standard_normal(ct.array.shape, dtype=np.float32)
+    return _with(ct, np.clip(ct.array + np.float32(deviation_hu) * noise, AIR_HU, 3071))
 
 
 def move(volume: Volume, amplitude_mm: float) -> Volume:
@@ -188,6 +213,12 @@ DEGRADATIONS: tuple[Degradation, ...] = (
         lambda ct, pet, f, seed: (ct, reduce_pet_counts(pet, f, seed=seed)),
     ),
     Degradation(
+        "PET counts, unfiltered",
+        (1.0, 0.5, 0.25, 0.1, 0.05, 0.02),
+        "of the counts",
+        lambda ct, pet, f, seed: (ct, reduce_pet_counts(pet, f, seed=seed, noise_fwhm_mm=0)),
+    ),
+    Degradation(
         "PET resolution",
         (0.0, 4.0, 6.0, 8.0, 12.0, 16.0),
         "mm FWHM added",
@@ -198,6 +229,12 @@ DEGRADATIONS: tuple[Degradation, ...] = (
         (1.0, 0.5, 0.25, 0.1, 0.05, 0.02),
         "of the dose",
         lambda ct, pet, f, seed: (reduce_ct_dose(ct, f, seed=seed), pet),
+    ),
+    Degradation(
+        "CT noise",
+        (0.0, 10.0, 20.0, 40.0, 80.0, 160.0),
+        "HU",
+        lambda ct, pet, hu, seed: (add_ct_noise(ct, hu, seed=seed), pet),
     ),
     Degradation(
         "breathing",
@@ -230,10 +267,11 @@ def _pixels(volume: Volume, fwhm_mm: float) -> tuple[float, ...]:
 
 
 def _unit_noise(volume: Volume, fwhm_mm: float, rng: np.random.Generator) -> FloatArray:
-    """Gaussian noise of variance 1, correlated over the given width."""
+    """Gaussian noise of variance 1, correlated over the given width; white where that is 0."""
     noise = rng.standard_normal(volume.array.shape).astype(np.float32)
     for axis, sigma in enumerate(_pixels(volume, fwhm_mm)):
-        noise = gaussian_filter1d(noise, sigma, axis=axis, mode="wrap")
+        if sigma:
+            noise = gaussian_filter1d(noise, sigma, axis=axis, mode="wrap")
     return noise / noise.std()
 
 

@@ -34,7 +34,7 @@ MAP_HIDDEN = 32
 LEVELS_WEIGHT = 5.0
 SPECKS_WEIGHT = 5.0
 LAMBDA_WEIGHT = 0.5
-SCORE_WEIGHT = 1.0
+SCORE_WEIGHT = 2.0
 ORDER_MARGIN = 0.5
 """By how much the place on a ladder should fall a step; the unit is the reader's own."""
 
@@ -130,14 +130,17 @@ class NarrowLearner(nn.Module):
         )
         self.to(memory_format=torch.channels_last)
 
-    def loss(self, images: Tensor, group: Group) -> Tensor:
+    def loss(self, images: Tensor, group: Group, *, bf16: bool = False) -> Tensor:
         """Sum over the stages of the errors in combination, lambda, levels, order and specks.
 
         Args:
             images: (N, 3, S, S) float, normalised.
             group: What was done to them.
+            bf16: Let the stages compute in 16 bits. Averages over them, which carry the cue, and
+                all that comes after stay in 32.
         """
-        outputs = self.stages(images)
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):
+            outputs = [stage.float() for stage in self.stages(images)]
         total = images.new_zeros(())
         for reader, stage in zip(self.readers, outputs, strict=True):
             logs, levels, place = reader(stage)

@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 import torch
 
+from MSIQALib.errors import InputError
 from MSIQALib.model.checkpoint import load_model
 from MSIQALib.model.quantization import dequantise, quantise
 from training.config import NarrowConfig, TrainingConfig, read_config
@@ -28,8 +29,10 @@ from training.datasets.distorted import (
 )
 from training.datasets.labelled import LabelledImage, data_root, patients
 from training.datasets.ladders import Ladder, stored_ladders
+from training.datasets.slice_ladders import varied_ladders
 from training.datasets.sources import read_images
 from training.datasets.views import LabelledViews
+from training.datasets.volume_pairs import find_pairs
 from training.distortions import COMBINATIONS, UNLISTED, combination_number
 from training.features import pooled_stages, refresh_statistics
 from training.narrow import EXPANSION
@@ -62,15 +65,29 @@ def labelled_views(config: TrainingConfig, images: tuple[LabelledImage, ...]) ->
 
 def read_ladders(config: TrainingConfig, folder: RunFolder) -> list[Ladder]:
     """The degraded slices whose features are stored; none where the configuration has none."""
-    if not config.fusion.ladders:
-        return []
-    return stored_ladders(
-        data_root() / config.data.volumes,
-        config.fusion.ladders,
-        held_out=config.fusion.ladder_held_out,
-        seed=config.seed + LADDERS_SEED,
-        cache=cache_folder(config, folder),
-    )
+    fusion, seed = config.fusion, config.seed + LADDERS_SEED
+    volumes = data_root() / config.data.volumes
+    ladders: list[Ladder] = []
+    if fusion.ladders:
+        ladders += stored_ladders(
+            volumes,
+            fusion.ladders,
+            held_out=fusion.ladder_held_out,
+            seed=seed,
+            cache=cache_folder(config, folder),
+        )
+    if fusion.varied_ladders:
+        studies = {pair.name for pair in find_pairs(volumes)}
+        others = tuple(s for s in read_slices(config, folder) if s.source not in studies)
+        if not others:
+            raise InputError(
+                "fusion.varied_ladders",
+                "there is no content but the clean studies",
+                "Name data.chest_ct or data.phantoms, or leave this out",
+            )
+        variety = Variety(zoom=fusion.zoom)
+        ladders += varied_ladders(others, fusion.varied_ladders, variety, seed=seed)
+    return ladders
 
 
 def store_features(config: TrainingConfig, name: str, branch: Branch, folder: RunFolder) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from MSIQALib.model.network import MSIQA
 from training.config import FusionConfig
-from training.losses import QualityLoss, ladder_error
+from training.losses import QualityLoss, ladder_error, range_error
 from training.schedule import one_cycle
 
 BATCH = 16
@@ -96,9 +96,12 @@ def fit_regressor(
         for group in optimiser.param_groups:
             group["lr"] = config.regressor_rate * one_cycle(step / config.regressor_steps)
         chosen = torch.multinomial(data.weight, 4 * BATCH, replacement=True)
-        value = loss(branch_scores(network, fw[chosen], fs[chosen]), data.score[chosen])
+        scores = branch_scores(network, fw[chosen], fs[chosen])
+        value = loss(scores, data.score[chosen]) + config.range_weight * range_error(scores)
         if ladders is not None:
-            value = value + config.ladder_weight * _order_error(network, ladders, moments, config)
+            rungs = _ladder_scores(network, ladders, moments)
+            value = value + config.ladder_weight * ladder_error(rungs, config.ladder_margin)
+            value = value + config.range_weight * range_error(rungs)
         optimiser.zero_grad()
         value.backward()
         optimiser.step()
@@ -111,20 +114,16 @@ def fit_regressor(
         _fold_in(branch[0], mean, deviation)
 
 
-def _order_error(
-    network: MSIQA,
-    ladders: LadderVectors,
-    moments: Sequence[tuple[Tensor, Tensor]],
-    config: FusionConfig,
+def _ladder_scores(
+    network: MSIQA, ladders: LadderVectors, moments: Sequence[tuple[Tensor, Tensor]]
 ) -> Tensor:
-    """Error of some ladders' order, on vectors standardised as the scored ones are."""
+    """Score the rungs of some ladders, on vectors standardised as the scored ones are."""
     chosen = torch.randint(len(ladders.fw), (BATCH,))
     fw, fs = (
         ((v[chosen] - m) / s).flatten(0, 1)
         for v, (m, s) in zip((ladders.fw, ladders.fs), moments, strict=True)
     )
-    scores = branch_scores(network, fw, fs).view(len(chosen), -1)
-    return ladder_error(scores, config.ladder_margin)
+    return branch_scores(network, fw, fs).view(len(chosen), -1)
 
 
 @torch.no_grad()

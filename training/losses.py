@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from MSIQALib.likert import SCORE_RANGE
+
 
 def squared_error(predicted: Tensor, target: Tensor) -> Tensor:
     """Mean squared error (Eq. 10).
@@ -51,6 +53,17 @@ def ladder_error(scores: Tensor, margin: float) -> Tensor:
     i, j = torch.triu_indices(scores.shape[1], scores.shape[1], offset=1, device=scores.device)
     wanted = margin * (j - i)
     return (wanted - (scores[:, i] - scores[:, j])).relu().mean()
+
+
+def range_error(scores: Tensor) -> Tensor:
+    """Mean squared distance of scores from the scale, 0 for those on it.
+
+    What lies beyond is clipped when it is shown, and then all alike.
+
+    Args:
+        scores: Of any shape, in Likert units.
+    """
+    return (scores - scores.clamp(*SCORE_RANGE)).square().mean()
 
 
 @dataclass(frozen=True)

@@ -129,9 +129,7 @@ def _step(
     first = step * phase.groups
     mine = range(first + process, first + phase.groups, processes)
     group = join([drawn[index] for index in mine])
-    loss = learner.loss(
-        normalise(group.pictures), group, bf16=phase.mixed_precision == "bf16"
-    )
+    loss = learner.loss(normalise(group.pictures), group, bf16=phase.mixed_precision == "bf16")
     optimiser.zero_grad()
     loss.backward()
     if processes > 1:

@@ -13,6 +13,7 @@ from training.degradations import (
     DEGRADATIONS,
     LIVER_SUV,
     PET_NOISE_AT_LIVER,
+    add_ct_noise,
     blur_pet,
     move,
     reduce_ct_dose,
@@ -70,6 +71,30 @@ def test_ct_noise_grows_with_the_inverse_root_of_the_dose():
     noise = reduce_ct_dose(water, 0.25, seed=0).array
     assert noise[:, 20:-20, 20:-20].std() == pytest.approx(CT_NOISE_HU * np.sqrt(3), rel=0.1)
     assert abs(noise.mean()) < 0.5
+
+
+def test_white_ct_noise_is_the_stated_one_in_every_voxel_on_its_own():
+    water = volume(np.zeros((6, 64, 64)))
+    noise = add_ct_noise(water, 20.0, seed=3).array
+    assert noise.std() == pytest.approx(20.0, rel=0.03)
+    assert abs(noise.mean()) < 0.5
+    for axis in range(3):
+        ahead, behind = (np.delete(noise, end, axis).ravel() for end in (0, -1))
+        assert abs(np.corrcoef(ahead, behind)[0, 1]) < 0.03
+    assert np.array_equal(noise, add_ct_noise(water, 20.0, seed=3).array)
+    assert not np.array_equal(noise, add_ct_noise(water, 20.0, seed=4).array)
+    air = add_ct_noise(volume(np.full((2, 8, 8), -1024.0)), 50.0, seed=0).array
+    assert air.min() == -1024.0
+    with pytest.raises(ValueError, match="negative"):
+        add_ct_noise(water, -1.0, seed=0)
+
+
+def test_unfiltered_counts_have_the_same_variance_and_no_correlation():
+    liver = volume(np.full((24, 64, 64), LIVER_SUV))
+    noisy = reduce_pet_counts(liver, 0.25, seed=1, noise_fwhm_mm=0).array
+    expected = PET_NOISE_AT_LIVER * LIVER_SUV * np.sqrt(3)
+    assert noisy.std() == pytest.approx(expected, rel=0.05)
+    assert abs(np.corrcoef(noisy[:, :, :-1].ravel(), noisy[:, :, 1:].ravel())[0, 1]) < 0.02
 
 
 def test_longer_paths_are_noisier_and_streaky():

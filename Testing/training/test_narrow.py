@@ -225,6 +225,21 @@ def test_loss_teaches_the_order_of_ladders() -> None:
     assert (places[:-1] - places[1:] > ORDER_MARGIN / 2).all()
 
 
+def test_sixteen_bits_teach_the_same_and_leave_heads_and_weights_in_32() -> None:
+    group, one = ladder_group(), learner().train()
+    images = normalise(group.pictures)
+    gradients = []
+    for bf16 in (False, True):
+        one.zero_grad()
+        loss = one.loss(images, group, bf16=bf16)
+        loss.backward()
+        assert loss.dtype == torch.float32
+        gradients.append(torch.cat([p.grad.flatten() for p in one.parameters()]))
+    assert not torch.equal(*gradients), "16 bits were used"
+    assert torch.cosine_similarity(*gradients, dim=0) > 0.95
+    assert {p.dtype for p in one.parameters()} == {torch.float32}
+
+
 def test_means_of_scores_take_part_where_they_are_given() -> None:
     group = groups(size=8, source=64)[0]
     torch.manual_seed(0)

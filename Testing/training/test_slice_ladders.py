@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from small_study import small_study
 
 from training.datasets.clean_slices import CleanSlice
 from training.datasets.composition import Variety, compose
-from training.datasets.slice_ladders import IN_PLANE, SPACING_MM, degrade_slice, draw_rungs
+from training.datasets.slice_ladders import (
+    IN_PLANE,
+    SPACING_MM,
+    degrade_slice,
+    draw_rungs,
+    varied_ladders,
+)
 from training.degradations import CT_NOISE_HU, PET_NOISE_AT_LIVER, Degradation
 
 
@@ -34,7 +41,13 @@ def named(name: str) -> Degradation:
 
 
 def test_only_what_one_plane_can_show_is_done() -> None:
-    assert [d.name for d in IN_PLANE] == ["PET counts", "PET resolution", "CT dose"]
+    assert [d.name for d in IN_PLANE] == [
+        "PET counts",
+        "PET counts, unfiltered",
+        "PET resolution",
+        "CT dose",
+        "CT noise",
+    ]
 
 
 def test_counts_and_dose_add_the_noise_that_they_do_in_volumes() -> None:
@@ -78,3 +91,19 @@ def test_first_rung_is_a_usual_picture(slices: tuple[CleanSlice, ...]) -> None:
     content = int(rng.integers(2**31, size=2)[0])
     usual = compose(slices, 256, Variety(), np.random.default_rng(content))
     assert np.array_equal(first, usual)
+
+
+def test_varied_ladders_climb_every_strength_of_different_losses(
+    slices: tuple[CleanSlice, ...],
+) -> None:
+    ladders = varied_ladders(slices, 12, Variety(no_pet=0), seed=4)
+    assert len({one.degradation for one in ladders}) >= 3
+    farther = 0
+    for one in ladders:
+        assert one.pictures.shape == (len(IN_PLANE[0].strengths), 3, 224, 224)
+        away = (one.pictures.float() - one.pictures[0].float()).abs().mean((1, 2, 3))
+        assert away[0] == 0
+        farther += bool(away[-1] > away[1])
+    assert farther >= 10, "more than the content has to change from rung to rung"
+    again = varied_ladders(slices, 2, Variety(no_pet=0), seed=4)
+    assert all(torch.equal(a.pictures, b.pictures) for a, b in zip(again, ladders, strict=False))

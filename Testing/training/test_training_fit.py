@@ -109,6 +109,22 @@ def test_scores_fall_down_ladders_of_slices_that_were_not_fitted(sign: float) ->
     assert fits.plcc > 0.85
 
 
+def test_scores_stay_on_the_scale_where_that_is_asked_for() -> None:
+    """Half of the pictures have the best score; without the penalty many pass it."""
+    data = vectors(200)
+    data = replace(data, score=(2 * data.score).clamp(max=4.0))
+    above = []
+    for weight in (0.0, 20.0):
+        network = StubNetwork()
+        config = FusionConfig(regressor_steps=150, range_weight=weight)
+        fit_regressor(network, data, config, QualityLoss(), seed=1)
+        with torch.inference_mode():
+            scores = branch_scores(network, data.fw, data.fs)
+        assert agreement(scores, data.score).plcc > 0.9
+        above.append((scores - 4).relu().square().mean().item())
+    assert above[1] < above[0] / 2
+
+
 def test_fitted_regressor_takes_raw_maps() -> None:
     """The standardisation is in the weights: the network's own forward gives the same scores."""
     network, data = StubNetwork(), vectors(64)

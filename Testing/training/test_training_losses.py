@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from training.losses import QualityLoss, ranking_error, squared_error
+from training.losses import QualityLoss, range_error, ranking_error, squared_error
 
 
 def sigmoid(x: float) -> float:
@@ -59,6 +59,11 @@ def test_total_weighs_both_terms() -> None:
 
 def test_defaults_are_the_papers() -> None:
     assert QualityLoss() == QualityLoss(mse_weight=0.5, ranking_weight=0.5, alpha=2.0)
+
+
+def test_scores_off_the_scale_cost_their_distance_squared() -> None:
+    assert range_error(torch.tensor([0.0, 2.0, 4.0])).item() == 0
+    assert range_error(torch.tensor([[4.5, 1.0], [-1.0, 3.0]])).item() == pytest.approx(1.25 / 4)
 
 
 def test_gradient_is_that_of_finite_differences() -> None:

@@ -6,6 +6,7 @@ order is all that training takes from them (`training.losses.ladder_error`).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,7 +70,8 @@ def stored_ladders(
         seed: As in `draw_ladders`.
         cache: A folder for the pictures; filled when it is empty.
     """
-    stored = cache / f"ladders-{slices}-{held_out}-{seed}.npz" if cache else None
+    what = hashlib.sha256(repr([(d.name, d.strengths) for d in DEGRADATIONS]).encode()).hexdigest()
+    stored = cache / f"ladders-{slices}-{held_out}-{seed}-{what[:8]}.npz" if cache else None
     if stored and stored.is_file():
         with np.load(stored) as arrays:
             columns = arrays["patient"], arrays["degradation"], arrays["pictures"]

@@ -9,10 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from MSIQALib.imaging.volume import Geometry, Modality, Unit, Volume
 from training.datasets.clean_slices import CleanSlice
 from training.datasets.composition import Variety, compose
+from training.datasets.distorted import INPUT_SIZE, SOURCE_SIZE, shrink, to_tensor
+from training.datasets.ladders import Ladder
 from training.degradations import DEGRADATIONS, Degradation
 from training.distortions import Picture
 
@@ -21,6 +24,9 @@ SPACING_MM = (0.98, 0.98, 3.27)
 
 IN_PLANE: tuple[Degradation, ...] = tuple(d for d in DEGRADATIONS if d.name != "breathing")
 """Those that one plane can show."""
+
+SEVERAL = "several"
+"""Whose slices the pictures of a varied ladder are."""
 
 
 def draw_rungs(
@@ -42,6 +48,37 @@ def draw_rungs(
     Returns:
         (size, size, 3) uint8, from the original to the worst.
     """
+    return _draw(slices, size, variety, count, rng)[1]
+
+
+def varied_ladders(
+    slices: tuple[CleanSlice, ...], count: int, variety: Variety, *, seed: int
+) -> list[Ladder]:
+    """Draw whole pictures at every strength, as `draw_rungs` does.
+
+    Args:
+        slices: Where to draw from.
+        count: Ladders.
+        variety: Of the content.
+        seed: Another seed, other ladders.
+    """
+    ladders = []
+    for number in range(count):
+        rng = np.random.default_rng([seed, number])
+        rungs = len(IN_PLANE[0].strengths)
+        degradation, pictures = _draw(slices, SOURCE_SIZE, variety, rungs, rng)
+        shrunk = [to_tensor(shrink(picture, INPUT_SIZE)) for picture in pictures]
+        ladders.append(Ladder(SEVERAL, degradation.name, torch.stack(shrunk)))
+    return ladders
+
+
+def _draw(
+    slices: tuple[CleanSlice, ...],
+    size: int,
+    variety: Variety,
+    count: int,
+    rng: np.random.Generator,
+) -> tuple[Degradation, list[Picture]]:
     degradation = IN_PLANE[int(rng.integers(len(IN_PLANE)))]
     worse = np.sort(rng.permutation(len(degradation.strengths) - 1)[: count - 1]) + 1
     content, noise = (int(seed) for seed in rng.integers(2**31, size=2))
@@ -57,7 +94,7 @@ def draw_rungs(
                 lambda clean, s=strength: degrade_slice(clean, degradation, s, noise),
             )
         )
-    return rungs
+    return degradation, rungs
 
 
 def degrade_slice(

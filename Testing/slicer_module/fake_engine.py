@@ -34,7 +34,7 @@ def main():
         parser.add_argument(name, type=Path)
     arguments, _others = parser.parse_known_args()
     ct = sitk.ReadImage(str(arguments.ct))
-    pet = sitk.GetArrayViewFromImage(sitk.ReadImage(str(arguments.pet)))
+    pet = sitk.GetArrayFromImage(sitk.ReadImage(str(arguments.pet)))
     seen = {"pet maximum": float(pet.max()), "arguments": sys.argv[1:]}
     (arguments.output / "seen.json").write_text(json.dumps(seen), "utf-8")
     up = ct.GetDirection()[8] * ct.GetSpacing()[2]

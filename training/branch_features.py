@@ -17,6 +17,7 @@ import torch
 from MSIQALib.errors import InputError
 from MSIQALib.model.checkpoint import load_model
 from MSIQALib.model.quantization import dequantise, quantise
+from training.command import run_command
 from training.config import NarrowConfig, TrainingConfig, read_config
 from training.content import cache_folder, read_slices
 from training.datasets.clean_slices import CleanSlice
@@ -233,7 +234,9 @@ def _joined(
 
 
 def run_branch(config: TrainingConfig, name: str, folder: RunFolder) -> None:
-    """Pre-train one backbone as a configuration says, and store its features."""
+    """Pre-train one backbone as a configuration says, and store its features, once."""
+    if folder.checkpoint(f"{name}-features").is_file():
+        return  # nothing to do, and `config.start` may be another file by now
     cv2.setNumThreads(1)
     torch.set_num_threads(config.threads)
     torch.set_flush_denormal(True)
@@ -269,4 +272,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

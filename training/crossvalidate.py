@@ -21,8 +21,11 @@ import torch
 from torch import Tensor
 
 from MSIQALib.model.checkpoint import load_model
+from training.begin import begin_run
 from training.branch_features import load_features
+from training.command import run_command
 from training.config import TrainingConfig, read_config
+from training.datasets.completeness import require_combinations
 from training.datasets.labelled import data_root, leave_out, patients
 from training.datasets.sources import read_images
 from training.evaluation import score_images
@@ -75,8 +78,12 @@ def main() -> None:
     config = read_config(arguments.config)
     path = arguments.runs / config.name
     if config.fusion.pictures and not config.whole.wanted:
+        # Features of another configuration or of other data must not meet these labels.
+        begun = begin_run(config, arguments.runs)
+        for patient in patients(begun.images):
+            require_combinations(leave_out(begun.images, patient).training)
         run_branches(arguments.config, arguments.runs)
-        rows = crossvalidate_stored(config, RunFolder(path))
+        rows = crossvalidate_stored(begun.config, begun.folder)
     else:
         rows = crossvalidate_whole(config, arguments.config, arguments.runs)
     RunFolder(path, writes=process_number() == 0).save_metrics(REPORT, rows)
@@ -85,4 +92,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

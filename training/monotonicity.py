@@ -7,7 +7,9 @@ the fused pictures get the data set's specks, noise and JPEG (training.distortio
 patient and degradation: the study's mean score at each strength, Spearman's correlation between
 step and score (-1: falls at every step), and the largest difference between two noise seeds at the
 same strength. With `--records training/results`, `python -m training.tables.results` then shows
-them in RESULTS.md.
+them in RESULTS.md. With `--last 7` they are the studies of which this project's configurations
+draw no ladders (`fusion.ladder_held_out`); training still saw single slices of them
+(training/tables/course_record.py).
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from MSIQALib.imaging.volume import Volume
 from MSIQALib.model.checkpoint import load_model
 from MSIQALib.model.shipped import find_weights
 from training.batched_scores import score_in_batches
+from training.command import run_command
 from training.course import Course
 from training.datasets.labelled import data_root
 from training.datasets.volume_pairs import find_pairs
@@ -225,4 +228,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

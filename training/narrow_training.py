@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,9 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from MSIQALib.errors import InputError, MSIQAError
+from MSIQALib.errors import InputError
 from MSIQALib.model.checkpoint import load_model
+from training.command import run_command
 from training.config import NarrowConfig, NarrowPhase, TrainingConfig, read_config
 from training.content import read_slices
 from training.datasets.clean_slices import CleanSlice
@@ -79,6 +79,7 @@ def teach(
     state: dict[str, Any] = folder.load(name) or {"phase": 0, "step": 0}
     if "learner" in state:
         learner.load_state_dict(state["learner"])
+    folder.rewind(name, state["step"], state["phase"])
     timer = Timer(checkpoint_minutes)
     for number, phase in enumerate(phases):
         if number < state["phase"]:
@@ -176,7 +177,9 @@ def train_part(config: TrainingConfig, folder: RunFolder, part: str) -> None:
         images = read_images(config.data, data_root())
         others = [i for i in images if i.patient != part]
         learner = NarrowLearner(narrow.stem, narrow.widths, _means(others))
-        _load_start(learner, config, folder, patients(images).index(part))
+        # A part that has begun goes on from its own checkpoint.
+        if not folder.checkpoint(part).is_file():
+            _load_start(learner, config, folder, patients(images).index(part))
         learner.freeze_first()
         pristine = [i.read() for i in others if i.pristine]
     slices = read_slices(config, folder)
@@ -271,13 +274,10 @@ def main() -> None:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         dist.init_process_group("gloo")
     folder = RunFolder(arguments.runs / config.name, writes=_processes()[1] == 0)
-    try:
-        train_part(config, folder, arguments.part)
-    except MSIQAError as error:
-        sys.exit(str(error))
+    train_part(config, folder, arguments.part)
     if dist.is_initialized():
         dist.destroy_process_group()
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

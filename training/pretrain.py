@@ -19,6 +19,7 @@ from training.config import LevelsPhase
 from training.datasets.clean_slices import CleanSlice
 from training.datasets.composition import Variety
 from training.datasets.distorted import DistortedSlices, Sampling, normalise
+from training.global_batch import seed_step
 from training.initial_filters import see_noise_resnet, see_noise_swin
 from training.levels import StageHeads
 from training.run_folder import RunFolder, Timer
@@ -127,7 +128,8 @@ def pretrain(
         phases: What to do.
         slices: Clean content.
         folder: For checkpoints and the log; a checkpoint is also written at the end.
-        seed: Of the pictures.
+        seed: Of the pictures, and of what the backbone draws in each step (Swin-T leaves out
+            some of its paths), so that an interruption changes nothing.
         checkpoint_minutes: Between checkpoints.
         stop: Asked after each step; True stops the run where it can go on later.
 
@@ -137,12 +139,14 @@ def pretrain(
     state: dict[str, Any] = folder.load(branch.name) or {"phase": 0, "step": 0}
     if "branch" in state:
         branch.load_state_dict(state["branch"])
+    folder.rewind(branch.name, state["step"], state["phase"])
     timer = Timer(checkpoint_minutes)
-    drawn = 0
+    drawn = done = 0
     for number, phase in enumerate(phases):
         start = state["step"] if number == state["phase"] else 0
         if number < state["phase"]:
             drawn += phase.steps * phase.batch
+            done += phase.steps
             continue
         optimiser = _optimiser(branch, phase, phases[:number])
         if number == state["phase"] and "optimiser" in state:
@@ -155,6 +159,7 @@ def pretrain(
         branch.train()
         losses: list[float] = []
         for step in range(start, phase.steps):
+            seed_step(seed, done + step + 1)
             losses.append(_step(branch, optimiser, phase, pictures, drawn, step))
             if (step + 1) % LOG_EVERY == 0:
                 row = {"phase": number, "step": step + 1, "seconds": round(timer.elapsed)}
@@ -174,6 +179,7 @@ def pretrain(
             if stopping:
                 return False
         drawn += phase.steps * phase.batch
+        done += phase.steps
     return True
 
 

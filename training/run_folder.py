@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 CONFIG = "config.yaml"
 ENVIRONMENT = "environment.json"
+SOURCES = "sources.json"
 TENSORBOARD = "tensorboard"
 HOW = frozenset(
     {"threads", "checkpoint_minutes", "whole.workers", "whole.evaluate_epochs", "data.cache"}
@@ -65,6 +66,24 @@ class RunFolder:
         if self._writes:
             with atomic_path(path) as part:
                 part.write_text(yaml.safe_dump(plain, sort_keys=False))
+
+    def sources(self) -> dict[str, str]:
+        """Digests of what the run was begun with, by name; what is not known is not in it."""
+        path = self.path / SOURCES
+        return json.loads(path.read_text()) if path.is_file() else {}
+
+    def begun_with(self, name: str, digest: str) -> bool:
+        """Say whether the run was begun with this; note it where the folder knows of none yet.
+
+        Args:
+            name: Of the kind of thing.
+            digest: Of the thing itself.
+        """
+        known = self.sources()
+        if name not in known and self._writes:
+            with atomic_path(self.path / SOURCES) as part:
+                part.write_text(json.dumps(known | {name: digest}, indent=2) + "\n")
+        return known.get(name, digest) == digest
 
     def record_start(self, more: Mapping[str, Any]) -> dict[str, Any]:
         """Add commit, versions and devices of this start to `environment.json`.
@@ -116,11 +135,17 @@ class RunFolder:
                 self._board.add_scalar(f"{name}/{key}", row[key], row["step"])
         logger.info("%s %s", name, " ".join(f"{k}={v}" for k, v in row.items()))
 
-    def rewind(self, name: str, step: int) -> None:
+    def rewind(self, name: str, step: int, phase: int | None = None) -> None:
         """Drop what `name`.csv says of the steps after `step`, which are about to be repeated.
 
         A process that was killed may have logged more than its last checkpoint holds, and half a
-        last line.
+        last line. Of steps that are there more than once, the last attempt counts.
+
+        Args:
+            name: Of the log.
+            step: The last one that is kept.
+            phase: Where each phase counts its steps anew: the one that `step` is of, as in the
+                log's column `phase`; earlier phases are kept, later ones dropped.
         """
         path = self.path / f"{name}.csv"
         if not self._writes or not path.is_file():
@@ -128,11 +153,12 @@ class RunFolder:
         with path.open(newline="") as lines:
             reader = csv.DictReader(lines)
             columns = list(reader.fieldnames or ())
-            rows = [r for r in reader if None not in r.values() and int(r["step"]) <= step]
+            placed = [(_place(row, phase is not None), row) for row in reader]
+        kept = {place: row for place, row in placed if place and place <= (phase or 0, step)}
         with atomic_path(path) as part, part.open("w", newline="") as out:
             writer = csv.DictWriter(out, columns)
             writer.writeheader()
-            writer.writerows(rows)
+            writer.writerows(kept[place] for place in sorted(kept))
 
     def open_board(self, step: int) -> None:
         """Also log to TensorBoard, which forgets what it has of the steps after `step`."""
@@ -152,6 +178,16 @@ class RunFolder:
         if self._writes:
             with atomic_path(self.path / f"{name}.json") as part:
                 part.write_text(json.dumps(metrics, indent=2) + "\n")
+
+
+def _place(row: Mapping[Any, Any], has_phase: bool) -> tuple[int, int] | None:
+    """Phase and step of a log's row; None for half a line, or one that runs into the next."""
+    if None in row or None in row.values():
+        return None
+    try:
+        return (int(row["phase"]) if has_phase else 0), int(row["step"])
+    except ValueError:
+        return None
 
 
 def _differences(old: TrainingConfig, new: TrainingConfig) -> list[str]:

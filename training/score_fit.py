@@ -11,6 +11,7 @@ from MSIQALib.errors import InputError
 from MSIQALib.model.network import MSIQA
 from training.branch_features import Stored
 from training.config import TrainingConfig
+from training.datasets.completeness import require_combinations
 from training.datasets.labelled import Fold, LabelledImage, mean_scores, patients
 from training.distortions import COMBINATIONS, UNLISTED
 from training.fit import (
@@ -170,8 +171,12 @@ class ScoreFit:
         Args:
             images: All labelled images of the training patients; their means score the fresh
                 pictures.
+
+        Raises:
+            InputError: They lack one of the 27 combinations.
         """
         images = tuple(images)
+        require_combinations(images)
         names = {image.patient for image in images}
         config = self._config.fusion
         rows = torch.tensor([i for i, o in enumerate(self._labelled.owner) if o in names])

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from training.config import WholeConfig
 from training.datasets.clean_slices import CleanSlice
+from training.datasets.completeness import require_combinations
 from training.datasets.composition import Variety
 from training.datasets.distorted import (
     INPUT_SIZE,
@@ -43,6 +44,9 @@ class ScoredPictures:
         config: Share of fresh pictures, their content's magnification, and who distorts.
         seed: Another seed, other pictures.
 
+    Raises:
+        InputError: The images lack what fresh pictures are scored by, or views are made of.
+
     Attributes:
         images: How many labelled images there are; as many pictures make an epoch.
     """
@@ -55,6 +59,8 @@ class ScoredPictures:
         *,
         seed: int,
     ) -> None:
+        if config.fresh:
+            require_combinations(images)
         self._config = config
         self._seed = seed
         self.images = len(images)

@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from MSIQALib.assessment.device import choose_device
 from MSIQALib.assessment.scorer import NetworkScorer, Picture
 from MSIQALib.atomic import atomic_path
+from MSIQALib.errors import InputError
 from MSIQALib.imaging.picture import read_picture
 from MSIQALib.imaging.slices import fuse_study
 from MSIQALib.model.checkpoint import load_model, save_model
@@ -32,6 +33,7 @@ from MSIQALib.model.quantization import dequantise, quantise
 from MSIQALib.model.shipped import SHIPPED
 from MSIQALib.phantom import build_phantom
 from training.batched_scores import score_in_batches
+from training.command import run_command
 from training.datasets.labelled import data_root
 
 logger = logging.getLogger(__name__)
@@ -103,7 +105,7 @@ def ship(source: Path, target: Path, scores_file: Path, more: Mapping[str, Any])
         The largest shift of a score, in Likert units.
 
     Raises:
-        ValueError: A score moves too far; nothing is written then.
+        InputError: A score moves too far; nothing is written then.
     """
     model = load_model(source)
     pictures = labelled_pictures() | phantom_pictures()
@@ -117,7 +119,11 @@ def ship(source: Path, target: Path, scores_file: Path, more: Mapping[str, Any])
         small = score_all(trial, pictures)
         shift = float(np.max([abs(small[name] - original[name]) for name in pictures]))
         if shift > LARGEST_SHIFT:
-            raise ValueError(f"A score moves by {shift:.3f} Likert, more than {LARGEST_SHIFT}")
+            raise InputError(
+                source,
+                f"in 8 bits a score moves by {shift:.3f} Likert, more than {LARGEST_SHIFT}",
+                "Use this file as it is; nothing was shipped",
+            )
         trial.replace(target)
     finally:
         trial.unlink(missing_ok=True)
@@ -144,4 +150,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

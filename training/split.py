@@ -24,7 +24,7 @@ def marked_patients(folder: Path) -> tuple[str, ...]:
     listing = folder / "labels.csv"
     if not listing.is_file():
         return ()
-    with listing.open(newline="", encoding="utf-8") as lines:
+    with listing.open(newline="", encoding="utf-8-sig") as lines:
         rows = list(csv.DictReader(lines))
     return tuple(sorted({row["patient"] for row in rows if row.get("split") == TEST}))
 

@@ -27,13 +27,16 @@ from typing import Any
 import cv2
 import torch
 
-from MSIQALib.errors import InputError, MSIQAError
+from MSIQALib.errors import MSIQAError
 from MSIQALib.model.checkpoint import save_model
 from MSIQALib.model.network import MSIQA
 from MSIQALib.model.weights_info import WeightsInfo
+from training.begin import begin_run
 from training.branch_features import load_features
-from training.config import DataKind, TrainingConfig, read_config
+from training.command import run_command
+from training.config import TrainingConfig, read_config
 from training.content import read_slices
+from training.data_names import name_data
 from training.datasets.labelled import LabelledImage, data_root, patients
 from training.datasets.sources import read_images
 from training.evaluation import SCALES, Evaluation, score_images
@@ -41,9 +44,9 @@ from training.global_batch import process_count
 from training.narrow_training import TRUNK
 from training.pretrain import BRANCHES
 from training.run_folder import RunFolder
+from training.run_sources import START
 from training.score_fit import fit_all, fresh_network, quality_loss, table
 from training.scored_pictures import InputPictures, ScoredPictures
-from training.split import held_out_patients, marked_patients
 from training.whole import BEST, make_accelerator, train_whole
 
 logger = logging.getLogger(__name__)
@@ -58,11 +61,6 @@ USUAL_ENVIRONMENT = {
 }
 WEIGHTS = "msiqa.safetensors"
 BEST_WEIGHTS = "msiqa-best.safetensors"
-LABELS: dict[DataKind, str] = {
-    "pet-ct-iqa-ds": "PET-CT-IQA-DS (labels)",
-    "published": "PET-CT-IQA-DS (labels)",
-    "ldctiqac2023": "LDCTIQAC2023 (labels)",
-}
 
 
 def run_branches(config_path: Path, runs: Path) -> None:
@@ -72,7 +70,7 @@ def run_branches(config_path: Path, runs: Path) -> None:
     for the slower core.
 
     Raises:
-        RuntimeError: A process failed.
+        MSIQAError: A process failed.
     """
     config = read_config(config_path)
     options = ["--config", str(config_path), "--runs", str(runs)]
@@ -103,14 +101,14 @@ def _run(*modules: list[str]) -> None:
     """Run Python modules with their arguments side by side, and wait for them.
 
     Raises:
-        RuntimeError: One failed.
+        MSIQAError: One failed; it has said why.
     """
     own = USUAL_ENVIRONMENT | os.environ
     processes = [subprocess.Popen([sys.executable, "-m", *m], env=own) for m in modules]
     codes = [process.wait() for process in processes]
     failed = [" ".join(m[-2:]) for m, code in zip(modules, codes, strict=True) if code != 0]
     if failed:
-        raise RuntimeError(f"Training failed ({', '.join(failed)}); its messages are above")
+        raise MSIQAError(f"Training failed ({', '.join(failed)}); its messages are above")
 
 
 def train(config: TrainingConfig, config_path: Path, runs: Path) -> Path:
@@ -125,25 +123,20 @@ def train(config: TrainingConfig, config_path: Path, runs: Path) -> Path:
         The weights file.
 
     Raises:
-        InputError: The data are missing, the configuration does not fit them, the processes or
-            the device, or the run's folder holds a run with another configuration.
+        InputError: See `begin_run`, or the device cannot do the mixed precision.
+        MSIQAError: The process of a part failed.
     """
     start = time.monotonic()
     accelerator = make_accelerator(config)
-    _check(config)
+    begun = begin_run(config, runs, writes=accelerator.is_main_process)
+    config, folder, images = begun.config, begun.folder, begun.images
     cv2.setNumThreads(1)
     torch.set_num_threads(max(1, len(BRANCHES) * config.threads // process_count()))
     torch.set_flush_denormal(True)
-    images = read_images(config.data, data_root())
-    marked = marked_patients(data_root() / config.data.labelled)
-    config = with_split(config, images, marked)
-    folder = RunFolder(runs / config.name, writes=accelerator.is_main_process)
-    folder.save_config(config)
     origin = folder.record_start(
         {"processes": process_count(), "device": accelerator.device.type, "seed": config.seed}
     )
-    chosen = tuple(i for i in images if i.patient not in config.data.held_out)
-    left_out = tuple(i for i in images if i.patient in config.data.held_out)
+    chosen, left_out = begun.chosen, begun.left_out
     if config.fusion.pictures:
         run_branches(config_path, runs)
         stored = load_features(config, folder)
@@ -170,63 +163,6 @@ def train(config: TrainingConfig, config_path: Path, runs: Path) -> Path:
     return folder.path / WEIGHTS
 
 
-def _check(config: TrainingConfig) -> None:
-    """Refuse what cannot be done, in words, before anything is begun."""
-    count = process_count()
-    if count > 1 and config.fusion.pictures:
-        raise InputError(
-            "fusion.pictures",
-            "the stored features are made and fitted in one process",
-            "Start it without `accelerate launch`",
-        )
-    if config.narrow.wanted and (config.data.held_out or config.data.held_out_share):
-        raise InputError(
-            "data.held_out",
-            "the parts of the narrow networks see pictures of every patient but one",
-            "Measure with python -m training.crossvalidate",
-        )
-    if config.narrow.parts and not (config.narrow.trunk or config.start):
-        raise InputError(
-            "narrow.parts",
-            "there is nothing for the parts to begin as",
-            "Give narrow.trunk, or a weights file of narrow networks as start",
-        )
-    if config.start and not (config.fusion.pictures and Path(config.start).is_file()):
-        raise InputError(
-            "start",
-            f"training cannot go on from {config.start}",
-            "Name a weights file, as seen from here, and store features (fusion.pictures)",
-        )
-    if config.whole.batch % count:
-        raise InputError(
-            "whole.batch",
-            f"a batch of {config.whole.batch} cannot be shared out to {count} processes evenly",
-            "Choose another number of processes",
-        )
-
-
-def with_split(
-    config: TrainingConfig, images: tuple[LabelledImage, ...], marked: tuple[str, ...] = ()
-) -> TrainingConfig:
-    """Put the names of the patients that are left out into the configuration.
-
-    Args:
-        config: Names them, or gives their share.
-        images: All labelled images.
-        marked: The data set's own test patients.
-
-    Raises:
-        InputError: They are not in the data, or nobody is left.
-    """
-    try:
-        held_out = held_out_patients(config.data, images, config.seed, marked)
-    except ValueError as error:
-        raise InputError(
-            "data.held_out", str(error), "Name some of the data set's patients"
-        ) from error
-    return replace(config, data=replace(config.data, held_out=held_out))
-
-
 def conclude(
     network: MSIQA,
     config: TrainingConfig,
@@ -244,6 +180,8 @@ def conclude(
         origin: Commit, versions and so on, for the weights' provenance.
     """
     metrics = measure(network, images, config)
+    if START in folder.sources():
+        origin = origin | {"start_sha256": folder.sources()[START]}
     export(folder.path / WEIGHTS, network, config, metrics, origin)
     best = folder.load(BEST)
     if best is not None:
@@ -281,9 +219,8 @@ def export(
     origin: dict[str, Any],
 ) -> None:
     """Write the weights as float32 in this project's format."""
-    content = config.fusion.pictures or config.whole.fresh
     provenance = {
-        "data": LABELS[config.data.kind] + (f"; {_content(config)}" if content else ""),
+        "data": name_data(config),
         "held_out": list(config.data.held_out),
         "config": config.name,
         "start": config.start,
@@ -298,17 +235,6 @@ def export(
     save_model(path, network, info)
 
 
-def _content(config: TrainingConfig) -> str:
-    """Say what the freshly distorted pictures show."""
-    data = config.data
-    shown = {
-        "Soft-tissue-Sarcoma PET/CT": bool(data.volumes),
-        "CT of the chest": bool(data.chest_ct) and (data_root() / data.chest_ct).is_dir(),
-        "phantoms": data.phantoms > 0,
-    }
-    return f"{', '.join(name for name, there in shown.items() if there)} (content)"
-
-
 def main() -> None:
     """Train from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -316,12 +242,9 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of run folders")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    try:
-        weights = train(read_config(arguments.config), arguments.config, arguments.runs)
-    except MSIQAError as error:
-        sys.exit(str(error))
+    weights = train(read_config(arguments.config), arguments.config, arguments.runs)
     logger.info("weights: %s", weights)
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

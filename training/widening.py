@@ -17,6 +17,9 @@ from MSIQALib.model.config import RESNET_CHANNELS
 
 State = Mapping[str, Tensor]
 
+STEM = 64
+"""Channels of a ResNet-50's first convolution."""
+
 SHARED = ("conv1.", "bn1.", "layer1.")
 """How the keys begin of what all parts have in common."""
 
@@ -59,6 +62,22 @@ def side_by_side(parts: Sequence[State]) -> dict[str, Tensor]:
                 column += 0 if reads_shared else tensor.shape[1]
             row += tensor.shape[0]
     return wide
+
+
+def parts_that_fit(stem: int, widths: Sequence[int]) -> int:
+    """Say how many parts find room side by side in a ResNet-50.
+
+    Args:
+        stem: Channels of a part's first convolution, shared by all.
+        widths: Channels that each stage of a part gives; the first stage is shared.
+
+    Returns:
+        0 where not even one does.
+    """
+    if stem > STEM or widths[0] > RESNET_CHANNELS[0]:
+        return 0
+    own = zip(RESNET_CHANNELS[1:], widths[1:], strict=True)
+    return min(channels // width for channels, width in own)
 
 
 def cut_out(wide: State, part: State, number: int) -> dict[str, Tensor]:

@@ -47,6 +47,16 @@ def test_perfect_agreement_is_one() -> None:
     assert shifted[0].value < 1.0
 
 
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_intervals_of_few_images_hold_their_value(count: int) -> None:
+    """The lower bound for one rater passes -1 / (k - 1) here, where the mean's has its pole."""
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        for icc in intraclass_correlations(rng.integers(0, 5, (count, 5)) + rng.random((count, 5))):
+            assert -1 <= icc.low <= icc.high <= 1 + 1e-9
+            assert max(icc.value, -1) >= icc.low - 1e-9
+
+
 def test_simulated_reliability_lies_in_its_interval_as_often_as_said() -> None:
     """Variances 4 of images, 1 of raters, 1 of error: ICC(2,1) = 4/6 and ICC(3,1) = 4/5."""
     rng = np.random.default_rng(0)

@@ -5,19 +5,22 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from labelled_set import write_set
+from torch import nn
 
 from MSIQALib.errors import InputError, MSIQAError
 from MSIQALib.model.config import ModelConfig
 from MSIQALib.model.network import MSIQA
 from training import score_fit
-from training.config import TrainingConfig
-from training.tables.records import read_records
+from training.config import TrainingConfig, WholeConfig
+from training.tables import table2
+from training.tables.records import Record, read_records
 from training.tables.splits import read_split
-from training.tables.table2 import FULL, main, read_ablations, run_row
+from training.tables.table2 import FULL, Ablation, main, read_ablations, run_row
 
 ROWS = {row.name: row for row in read_ablations()}
 
@@ -121,3 +124,50 @@ def test_a_row_keeps_its_place_where_imagenet_weights_cannot_be_had(
     record = run_row(ROWS[FULL], split, config, tmp_path, command="python -m x")
     assert not record.measured
     assert "timm cannot fetch" in record.reason
+
+
+def test_a_trial_leaves_the_full_command_s_folders_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[Path, bool]] = []
+
+    def remember(ablation, split, config, runs, *, again, **_):
+        seen.append((runs, again))
+        return Record("table2", ablation.name, "x", reason="not run")
+
+    monkeypatch.setattr(table2, "run_row", remember)
+    folder, runs = write_set(tmp_path / "set"), tmp_path / "runs"
+    usual = ["--data", str(folder), "--runs", str(runs), "--only", FULL]
+    usual += ["--records", str(tmp_path / "records")]
+    for more in (["--steps", "2"], ["--images", "4"], [], ["--again"]):
+        main([*usual, *more])
+    trial = runs / "trial"
+    assert seen == [(trial, True), (trial, True), (runs, False), (runs, True)]
+
+
+def test_a_fold_of_another_configuration_is_the_row_s_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Flat(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.score = nn.Linear(1, 1)
+
+        def forward(self, image: torch.Tensor) -> SimpleNamespace:
+            return SimpleNamespace(score=self.score(image.mean((1, 2, 3))[:, None])[:, 0])
+
+    monkeypatch.setattr(Ablation, "network", lambda *_: Flat())
+    split = read_split(write_set(tmp_path / "set"))
+    whole = WholeConfig(steps=1, batch=3, fresh=0.0, views=False)
+    config = TrainingConfig(whole=whole)
+    other = replace(config, whole=replace(whole, batch=2))
+    runs = tmp_path / "runs"
+
+    def record(config: TrainingConfig, *, again: bool = False) -> Record:
+        return run_row(ROWS[FULL], split, config, runs, command="x", draws=2, again=again)
+
+    assert record(config).measured
+    refused = record(other)
+    assert "begun with another configuration (whole.batch: 3 then, 2 now)" in refused.reason
+    assert not refused.reason.endswith(".")
+    assert record(other, again=True).measured

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,12 +20,16 @@ from torch import Tensor, nn
 from MSIQALib.errors import InputError, MSIQAError
 from MSIQALib.model.shipped import SHIPPED
 from MSIQALib.model.weights_info import read_info
+from training.config import read_config
 from training.datasets.labelled import Fold, read_labelled
+from training.evaluation import SCALES
 from training.tables import methods
 from training.tables.handcrafted import read_support_vectors
 from training.tables.measuring import measure
 from training.tables.methods import CannotRun, Setting
-from training.tables.networks import TrainedNetwork
+from training.tables.networks import PAPER, TrainedNetwork
+from training.tables.own import FoldsOfRun
+from training.tables.quoted import figures_of_weights
 from training.tables.records import read_records
 from training.tables.registry import Competitor, read_registry
 from training.tables.splits import LEAVE_ONE_OUT, PUBLISHED, read_split
@@ -159,7 +166,7 @@ def test_a_network_learns_its_fold_in_likert_units(tmp_path: Path) -> None:
     options = {
         "factory": {"module": __name__, "name": "Brightness", "arguments": {"slope": 0.1}},
         "imagenet": False,
-        "whole": {**whole, "batch": 8},
+        "whole": {**whole, "batch": 8, "target": "likert", "workers": 0},
     }
     record = run_row(a_row(method="network", options=options), a_plan(tmp_path))
     pooled = record.results["pooled"]
@@ -184,13 +191,185 @@ def test_networks_without_imagenet_weights_do_not_ask_for_them() -> None:
     assert abs(float(scores[0]) - 2.5) < 1.5
 
 
-def test_this_projects_row_falls_back_on_the_weights_own_figures(tmp_path: Path) -> None:
-    row = next(r for r in read_registry().petct if r.name == "ms-iqa")
-    record = run_row(row, a_plan(tmp_path))
+OWN_ROW = next(row for row in read_registry().petct if row.name == "ms-iqa")
+
+
+def test_this_projects_row_does_not_quote_figures_of_other_pictures(tmp_path: Path) -> None:
+    record = run_row(OWN_ROW, a_plan(tmp_path))
+    assert not record.measured
+    assert "run python -m training.train --config training/configs/bf16_cpu.yaml" in record.reason
+    assert "hold for PET-CT-IQA-DS as published alone" in record.reason
+    assert "A (135 pictures), B (135 pictures), C (135 pictures)" in record.reason
+
+
+def test_this_projects_row_falls_back_on_the_weights_own_figures(
+    data_root: Path, tmp_path: Path
+) -> None:
+    split = read_split(data_root / "pet-ct-iqa-ds")
+    record = run_row(OWN_ROW, replace(a_plan(tmp_path), split=split))
     told = read_info(SHIPPED).provenance["cross_validation"]["pooled"]
     assert record.measured
+    assert record.quoted
     assert record.results["pooled"]["srocc"] == pytest.approx(told["srocc"], abs=1e-4)
     assert "not measured again" in record.note
+    other = replace(split, data=replace(split.data, digest="0123456789ab"))
+    with pytest.raises(CannotRun, match="as published alone"):
+        figures_of_weights(other)
+    with pytest.raises(CannotRun, match="as published alone"):
+        figures_of_weights(replace(split, name=PUBLISHED))
+
+
+def a_run_of(images: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """The row's method with stored features of these pictures, two views of each."""
+    labelled = SimpleNamespace(
+        owner=tuple(i.patient for i in images for _ in range(2)),
+        score=torch.tensor([i.score for i in images for _ in range(2)]),
+    )
+    config = SimpleNamespace(
+        fusion=SimpleNamespace(labelled_views=2), data=SimpleNamespace(labelled="run-set")
+    )
+    method = FoldsOfRun.__new__(FoldsOfRun)
+    method._config, method._folder = config, SimpleNamespace(path=tmp_path)
+    method._stored = SimpleNamespace(labelled=labelled)
+    fits = SimpleNamespace(predict=lambda p: ([i.score for i in images if i.patient == p], None))
+    monkeypatch.setattr("training.tables.own.fit_without", lambda *_: fits)
+    return method
+
+
+def test_a_run_s_features_stand_for_its_own_pictures_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    split = read_split(write_set(tmp_path / "set"))
+    method = a_run_of(split.images, monkeypatch, tmp_path)
+    assert set(method.predict(split.folds[1])) == {f"B{n}.png" for n in range(6)}
+    fewer = read_split(tmp_path / "set", at_most=3)
+    with pytest.raises(CannotRun, match=r"features of the 18 pictures of run-set.*these 9"):
+        method.predict(fewer.folds[0])
+    others = tuple(replace(i, score=4 - i.score) for i in split.images)
+    with pytest.raises(CannotRun, match="are not the same"):
+        a_run_of(others, monkeypatch, tmp_path).predict(split.folds[0])
+
+
+def test_a_run_s_parts_fit_no_split_of_the_list_s_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    split = read_split(write_set(tmp_path / "set", split="rre"))
+    method = a_run_of(split.images, monkeypatch, tmp_path)
+    with pytest.raises(CannotRun, match="leaves out no single patient"):
+        method.predict(split.folds[0])
+
+
+SCRATCH = {
+    "factory": {"module": __name__, "name": "Brightness", "arguments": {"slope": 0.0}},
+    "imagenet": False,
+}
+
+
+def a_network_row(**whole: Any) -> Competitor:
+    quick = {"steps": 1, "batch": 4, "learning_rate": 1e-9, "workers": 0}
+    return a_row(method="network", options={**SCRATCH, "whole": quick | whole})
+
+
+def test_networks_from_imagenet_follow_the_papers_protocol(tmp_path: Path) -> None:
+    for row in read_registry().petct:
+        if row.method != "network":
+            continue
+        setting = Setting(tmp_path, False, 1, {**row.options, **SCRATCH, "row": row.name})
+        whole = TrainedNetwork(setting)._config.whole
+        if row.options["imagenet"]:
+            assert whole == read_config(PAPER).whole
+            assert (whole.epochs, whole.steps, whole.target) == (100, 0, "unit")
+        else:
+            assert whole.target == "likert"
+            assert whole.steps
+
+
+@pytest.mark.parametrize("target", ["likert", "unit"])
+def test_a_fresh_network_starts_at_the_mean_score_and_ends_in_likert_units(
+    tmp_path: Path, target: Any
+) -> None:
+    plan = a_plan(tmp_path)
+    fold = plan.split.folds[0]
+    options = {**a_network_row(target=target).options, "row": "x"}
+    method = TrainedNetwork(Setting(tmp_path / "runs", False, 1, options))
+    mean = float(np.mean([i.score for i in fold.training]))
+    scale = SCALES[target]
+    assert scale.offset + scale.factor * method._start(fold) == pytest.approx(mean)
+    network = method.build(0.0)
+    bias = network.network.line.bias.item()  # all that a flat line adds to the offset
+    scores = method.predict(fold).values()
+    assert list(scores) == pytest.approx([mean + scale.factor * bias] * 6, abs=1e-3)
+
+
+def test_scores_of_sixteen_bits_are_not_rounded_with_their_offset(tmp_path: Path) -> None:
+    options = {**a_network_row(target="likert").options, "row": "x"}
+    network = TrainedNetwork(Setting(tmp_path, False, 1, options)).build(2.503)
+    torch.nn.init.zeros_(network.network.line.bias)
+    with torch.autocast("cpu", torch.bfloat16):
+        score = network(torch.zeros(2, 3, 8, 8)).score
+    assert score.dtype == torch.float32
+    assert score.tolist() == pytest.approx([2.503, 2.503], abs=1e-5)
+
+
+def test_again_trains_a_row_s_folds_anew_and_no_others(tmp_path: Path) -> None:
+    plan, row = a_plan(tmp_path), a_network_row(target="likert")
+    run_row(row, plan)
+    folds = sorted(plan.runs.glob("table1-row-without-*"))
+    assert [folder.name[-1] for folder in folds] == ["A", "B", "C"]
+    other = plan.runs / "table1-rower-without-A"
+    other.mkdir()
+    for folder in (*folds, other):
+        (folder / "mark").touch()
+    run_row(row, plan)
+    assert all((folder / "mark").is_file() for folder in folds)
+    record = run_row(row, replace(plan, again=True))
+    assert record.measured
+    assert not any((folder / "mark").exists() for folder in folds)
+    assert (other / "mark").is_file()
+
+
+def test_a_fold_of_another_configuration_is_the_row_s_reason(tmp_path: Path) -> None:
+    plan = a_plan(tmp_path)
+    assert run_row(a_network_row(target="likert"), plan).measured
+    changed = a_network_row(target="likert", batch=3)
+    record = run_row(changed, plan)
+    assert "begun with another configuration (whole.batch: 4 then, 3 now)" in record.reason
+    assert run_row(changed, replace(plan, again=True)).measured
+
+
+def test_a_trial_leaves_the_full_command_s_folders_alone(tmp_path: Path) -> None:
+    plan = a_plan(tmp_path)
+    trial = replace(plan, split=read_split(tmp_path / "set", at_most=3), trial=True)
+    row = a_network_row(target="likert")
+    assert run_row(row, trial).measured
+    assert run_row(a_network_row(target="likert", batch=3), trial).measured
+    assert [path.name for path in plan.runs.iterdir()] == ["trial"]
+    assert run_row(row, plan).measured
+
+
+def test_scores_that_are_no_numbers_are_a_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Setting) -> Any:
+        return SimpleNamespace(
+            predict=lambda fold: {i.path.name: float("nan") for i in fold.held_out}
+        )
+
+    monkeypatch.setitem(methods.METHODS, "seen", broken)  # type: ignore[arg-type]
+    record = run_row(a_row(method="seen"), a_plan(tmp_path))
+    assert record.reason == "its scores cannot be measured: a score is not a number"
+
+
+def test_what_the_command_refuses_ends_in_words(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "training.tables.table1", "--data", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "the list of labelled images is missing" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_command_records_every_row_that_it_is_asked_for(tmp_path: Path) -> None:

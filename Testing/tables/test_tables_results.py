@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +13,19 @@ from MSIQALib.errors import InputError
 from MSIQALib.model.shipped import SHIPPED
 from training.course import Course
 from training.tables.course_record import course_record
+from training.tables.origin import origin_of
 from training.tables.record import curve_record, main, thin
-from training.tables.records import Data, Record, code_version, read_records, write_record
+from training.tables.records import (
+    Data,
+    Origin,
+    Record,
+    code_version,
+    read_records,
+    write_record,
+)
 from training.tables.registry import read_registry
 from training.tables.results import RESULTS, render
+from training.tables.studies_seen import AS_CONTENT, NOT_SAID, STUDIES, seen_in_training
 
 FIGURES = {
     "n": 405,
@@ -173,3 +183,103 @@ def test_a_record_of_courses_survives_its_file(tmp_path: Path) -> None:
 def test_the_command_refuses_a_folder_without_logs(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no log"):
         main(["curve", str(tmp_path), "--records", str(tmp_path / "records")])
+
+
+def test_a_record_without_figures_replaces_no_measured_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    refused = replace(LEFT_OUT, row=MEASURED.row)
+    quoted = replace(MEASURED, quoted=True, commit="fffffffff")
+    write_record(refused, tmp_path)
+    write_record(quoted, tmp_path)
+    assert read_records(tmp_path) == (quoted,)
+    write_record(MEASURED, tmp_path)
+    for worth_less in (refused, quoted):
+        write_record(worth_less, tmp_path)
+        assert read_records(tmp_path) == (MEASURED,)
+        assert "kept table1-niqe.json, measured at commit 0123abcde" in caplog.text
+        caplog.clear()
+    newer = replace(MEASURED, commit="fffffffff")
+    write_record(newer, tmp_path)
+    assert read_records(tmp_path) == (newer,)
+
+
+def a_run(folder: Path, name: str = "longer_cpu") -> Path:
+    folder.mkdir()
+    (folder / "swin.csv").write_text("phase,step,seconds,loss\n0,10,1,1.0\n")
+    (folder / "config.yaml").write_text(
+        f"name: {name}\nseed: 4\noption_of_old: 1\n"
+        "data: {labelled: pet-ct-iqa-ds, volumes: sts-nifti, phantoms: 5, held_out: [A, B]}\n"
+    )
+    starts = [
+        {"commit": "95250086afbf34122970", "dirty": False},
+        {"commit": "95250086afbf34122970", "dirty": False},
+        {"commit": "00e0830736dd74019e7f", "dirty": True},
+    ]
+    (folder / "environment.json").write_text(json.dumps(starts))
+    return folder
+
+
+def test_a_learning_curve_says_which_run_made_it(tmp_path: Path) -> None:
+    record = curve_record(a_run(tmp_path / "run"), "a run", "python -m x")
+    assert record.origin == Origin(
+        command="python -m training.train --config training/configs/longer_cpu.yaml",
+        commits=("95250086a", "00e083073+changes"),
+        seed=4,
+        data="pet-ct-iqa-ds (scores), sts-nifti, 5 phantoms, without A and B",
+    )
+    write_record(record, tmp_path / "records")
+    assert read_records(tmp_path / "records") == (record,)
+    runs = render([record]).partition("## Runs")[2]
+    assert "trained by `python -m training.train --config training/configs/longer_cpu.yaml`" in runs
+    assert "on pet-ct-iqa-ds (scores), sts-nifti, 5 phantoms, without A and B, seed 4" in runs
+    assert "commit 95250086a, 00e083073+changes" in runs
+
+
+def test_a_run_without_a_configuration_of_ours_is_named_by_its_own_copy(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", name="mine")
+    assert origin_of(run).command == f"python -m training.train --config {run / 'config.yaml'}"
+    (run / "environment.json").write_text("{")
+    with pytest.raises(InputError, match=r"environment\.json: it cannot be read"):
+        origin_of(run)
+
+
+def test_records_from_before_origins_are_read(tmp_path: Path) -> None:
+    path = write_record(MEASURED, tmp_path)
+    values = json.loads(path.read_text())
+    for new in ("origin", "quoted"):
+        del values[new]
+    path.write_text(json.dumps(values))
+    assert read_records(tmp_path) == (MEASURED,)
+
+
+def test_the_head_says_what_the_records_were_measured_on() -> None:
+    intervals = {unit: {"srocc": {"low": 0, "high": 1, "units": n}} for unit, n in COUNTS.items()}
+    results = {"logistic parameters": 5, "pooled": {**FIGURES, "n": 88}, "intervals": intervals}
+    data = Data("my-set, patients P and Q", 100)
+    record = replace(MEASURED, data=data, split="as the list has it", results=results)
+    head = " ".join(render([record, LEFT_OUT]).partition("## Table 1")[0].split())
+    assert "88 pictures of my-set, patients P and Q (as the list has it), as each row" in head
+    assert "the five-parameter logistic curve" in head
+    assert "*by slice* draws the 11 slices, *by patient* the 2 patients" in head
+    for of_others in ("405", "15 slices", "four-parameter", "three patients"):
+        assert of_others not in head
+    assert "405 pictures" not in render([])
+
+
+COUNTS = {"slice": 11, "patient": 2}
+
+
+def test_courses_tell_what_training_saw_of_the_studies() -> None:
+    one = Course("1", "blur", "mm", (0.0, 2.0), (3.0, 2.0), -1.0, 0.0)
+    record = course_record([one], SHIPPED, command="x", studies="the last 1 of 2", commit="now")
+    assert "Training did see these studies" in record.results["seen"]
+    assert "leave out the last 7 by name" in record.results["seen"]
+    assert record.results["seen"] in render([record])
+    older = replace(
+        record, results={key: value for key, value in record.results.items() if key != "seen"}
+    )
+    assert record.results["seen"] in render([older])
+    assert seen_in_training({"data": "PET-CT-IQA-DS (labels)"}) == NOT_SAID
+    assert seen_in_training({"data": STUDIES, "config": "mine"}) == AS_CONTENT
+    assert seen_in_training({"data": STUDIES, "config": "ours_gpu"}) == AS_CONTENT

@@ -387,6 +387,32 @@ def test_interrupted_teaching_ends_with_the_same_weights(tmp_path: Path) -> None
         assert all(torch.equal(ours[k], theirs[k]) for k in ours), stop_at
 
 
+def test_killed_teaching_logs_each_step_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(narrow_training, "LOG_EVERY", 1)
+    phases = (NarrowPhase(steps=2, source_size=64, groups=2, group_size=2),) * 2
+    steps = iter(range(1, 100))
+
+    def killed() -> bool:
+        if next(steps) == 3:
+            raise KeyboardInterrupt
+        return False
+
+    def run(**more: object) -> bool:
+        drawn = groups(size=2)
+        folder = RunFolder(tmp_path)
+        return teach(
+            learner(), phases, lambda *_: drawn, folder, "A", checkpoint_minutes=60, **more
+        )
+
+    with pytest.raises(KeyboardInterrupt):
+        run(stop=killed)
+    assert run()
+    rows = [line.split(",")[:2] for line in (tmp_path / "A.csv").read_text().splitlines()]
+    assert rows[1:] == [["0", "1"], ["0", "2"], ["1", "1"], ["1", "2"]]
+
+
 def test_a_part_keeps_the_first_stage_and_never_sees_its_patient(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,17 @@ def test_another_configuration_is_refused(
     assert (tmp_path / "config.yaml").read_text() == before
 
 
+def test_a_run_knows_what_it_was_begun_with(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    assert folder.sources() == {}
+    assert folder.begun_with("labelled", "1")
+    assert folder.begun_with("start", "2")
+    again = RunFolder(tmp_path)
+    assert again.begun_with("labelled", "1")
+    assert not again.begun_with("labelled", "2")
+    assert again.sources() == {"labelled": "1", "start": "2"}
+
+
 def test_each_start_adds_where_it_ran(tmp_path: Path) -> None:
     for processes in (1, 2):
         RunFolder(tmp_path).record_start({"processes": processes})
@@ -99,6 +110,29 @@ def test_a_log_forgets_what_is_about_to_be_repeated(tmp_path: Path) -> None:
     assert log.read_text().split() == ["step,loss", "5,0.5", "10,1.0", "15,9.0"]
 
 
+def test_a_log_of_phases_forgets_by_phase_and_step(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    for phase, step in ((0, 25), (0, 50), (0, 25), (0, 50), (1, 25), (1, 50)):
+        folder.log("A", {"phase": phase, "step": step, "loss": 1})
+    log = tmp_path / "A.csv"
+    # Half a line that the next start has continued, and half a line at the end.
+    log.write_text(log.read_text() + "1,71,75,3\n1,1")
+    folder.rewind("A", 25, 1)
+    assert log.read_text().split() == ["phase,step,loss", "0,25,1", "0,50,1", "1,25,1"]
+    folder.rewind("A", 25, 0)
+    assert log.read_text().split() == ["phase,step,loss", "0,25,1"]
+    folder.rewind("A", 0, 0)
+    assert log.read_text().split() == ["phase,step,loss"]
+
+
+def test_a_log_keeps_the_last_attempt_at_a_step(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    for loss, step in enumerate((5, 10, 10, 15)):
+        folder.log("whole", {"step": step, "loss": loss})
+    folder.rewind("whole", 15)
+    assert (tmp_path / "whole.csv").read_text().split() == ["step,loss", "5,0", "10,2", "15,3"]
+
+
 def test_tensorboard_shows_each_step_once(tmp_path: Path) -> None:
     for resumed_at, steps in ((0, (1, 2, 3)), (1, (2, 3))):
         folder = RunFolder(tmp_path)
@@ -120,4 +154,5 @@ def test_other_processes_write_nothing(tmp_path: Path) -> None:
     folder.open_board(0)
     folder.save("whole", {"step": 1})
     folder.save_metrics("metrics", {})
+    assert folder.begun_with("labelled", "1")
     assert list(tmp_path.iterdir()) == []

@@ -83,6 +83,45 @@ def test_list_of_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
         read_labelled(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("1.jpg,A,1,0,0,100,good", "line 2: score is 'good', not a number"),
+        ("1.jpg,A,1,0,0,100,", "line 2: score is '', not a number"),
+        ("1.jpg,A,1,0,0,100", "line 2: score is None, not a number"),
+        ("1.jpg,A,1,0,0,100,nan", "line 2: score is 'nan', not a number"),
+        ("1.jpg,A,1,0,0,100,4.1", "line 2: score is 4.1, outside 0 to 4"),
+        ("1.jpg,A,1,0,0,100,-1", "line 2: score is -1, outside 0 to 4"),
+        ("1.jpg,A,1,none,0,100,3", "line 2: poisson_lambda is 'none'"),
+        ("1.jpg,A,1,0,inf,100,3", "line 2: gaussian_sigma is 'inf'"),
+        ("1.jpg,A,1,0,-5,100,3", "line 2: strengths out of range"),
+        ("1.jpg,A,1,0,0,70.5,3", "line 2: jpeg_quality is 70.5, not a whole number"),
+        ("1.jpg,,1,0,0,100,3", "line 2: patient is empty"),
+        (",A,1,0,0,100,3", "line 2: file is empty"),
+        ("1.jpg,A,1,0,0,100,3\n1.jpg,A,1,0,0,70,2", r"line 3 names 1\.jpg again"),
+    ],
+)
+def test_list_is_refused_by_its_line(tmp_path: Path, rows: str, message: str) -> None:
+    (tmp_path / "labels.csv").write_text(HEADER + rows + "\n")
+    with pytest.raises(InputError, match=rf"labels\.csv.*{message}"):
+        read_labelled(tmp_path)
+
+
+def test_list_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_bytes((HEADER + "ä.jpg,A,1,0,0,100,3\n").encode("latin-1"))
+    with pytest.raises(InputError, match=r"cannot be read as CSV.*UTF-8"):
+        read_labelled(tmp_path)
+
+
+def test_list_as_a_spreadsheet_saves_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "1.jpg").write_bytes(b"")
+    listing = HEADER + "1.jpg,A,1,0,5,70,3.5\n"
+    (tmp_path / "labels.csv").write_text(listing, encoding="utf-8-sig")
+    (one,) = read_labelled(tmp_path)
+    assert (one.patient, one.distortion, one.score) == ("A", Distortion(0.0, 5.0, 70), 3.5)
+
+
 def write_pair(folder: Path) -> None:
     folder.mkdir(parents=True)
     ct = sitk.GetImageFromArray(np.full((3, 20, 24), 50, np.int16))
@@ -196,6 +235,13 @@ def test_damage_is_where_the_damage_is() -> None:
 def test_network_input_is_minus_one_to_one() -> None:
     batch = normalise(torch.tensor([0, 255], dtype=torch.uint8).view(1, 1, 1, 2).expand(1, 3, 1, 2))
     assert batch.flatten().tolist() == [-1, 1] * 3
+
+
+def test_views_need_the_pristine_picture_of_the_slice(tmp_path: Path) -> None:
+    images = [image("A", 1.0, COMBINATIONS[5])]
+    assert len(LabelledViews(images, views=1, seed=1)) == 1
+    with pytest.raises(InputError, match=r"A\.jpg: the pristine picture.*patient A, slice 1"):
+        LabelledViews(images, views=2, seed=1)
 
 
 def test_views_are_new_draws_of_the_same_slice(data_root: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from training import pretrain as pretraining
 from training.config import LevelsPhase, TrainingConfig, WholeConfig
 from training.datasets.clean_slices import CleanSlice
 from training.features import refresh_statistics
@@ -107,6 +108,14 @@ class TinyBranch(Branch):
         self.name, self.stages, self.heads = "resnet", TinyStages(), StageHeads((6, 8))
 
 
+class DroppingBranch(TinyBranch):
+    """Draws in each step, as Swin-T does, which leaves out some of its paths."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stages.act1 = nn.Sequential(nn.ReLU(), nn.Dropout(0.5))
+
+
 @pytest.fixture(scope="module")
 def slices() -> tuple[CleanSlice, ...]:
     rng = np.random.default_rng(0)
@@ -114,12 +123,14 @@ def slices() -> tuple[CleanSlice, ...]:
     return tuple(CleanSlice("P", c, np.full(c.shape, 2, np.float16)) for c in ct)
 
 
-def run_phases(folder: Path, slices, stop_after: int | None = None) -> TinyBranch:
+def run_phases(
+    folder: Path, slices, stop_after: int | None = None, kind: type[TinyBranch] = TinyBranch
+) -> TinyBranch:
     phases = (
         LevelsPhase(depth=1, steps=3, source_size=64, batch=2),
         LevelsPhase(depth=2, steps=3, source_size=64, batch=2, earlier_factor=0.5),
     )
-    branch, steps = TinyBranch(), iter(range(100))
+    branch, steps = kind(), iter(range(100))
 
     def stop() -> bool:
         return stop_after is not None and next(steps) + 1 == stop_after
@@ -138,6 +149,36 @@ def test_interrupted_pretraining_ends_with_the_same_weights(
     straight = run_phases(tmp_path / "a", slices)
     run_phases(tmp_path / "b", slices, stop_after)
     assert same_weights(straight, run_phases(tmp_path / "b", slices))
+
+
+@pytest.mark.parametrize("stop_after", [1, 3, 5])
+def test_interrupted_pretraining_draws_what_it_would_have_drawn(
+    tmp_path: Path, slices, stop_after: int
+) -> None:
+    straight = run_phases(tmp_path / "a", slices, kind=DroppingBranch)
+    run_phases(tmp_path / "b", slices, stop_after, DroppingBranch)
+    assert same_weights(straight, run_phases(tmp_path / "b", slices, kind=DroppingBranch))
+
+
+def test_a_killed_pretraining_logs_each_step_once(
+    tmp_path: Path, slices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pretraining, "LOG_EVERY", 1)
+    steps = iter(range(1, 100))
+
+    def killed() -> bool:
+        if next(steps) == 5:
+            raise KeyboardInterrupt
+        return False
+
+    phases = (LevelsPhase(depth=1, steps=3, source_size=64, batch=2),) * 2
+    folder = RunFolder(tmp_path)
+    more = {"seed": 1, "checkpoint_minutes": 99}
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(TinyBranch(), phases, slices, folder, stop=killed, **more)
+    assert pretrain(TinyBranch(), phases, slices, folder, **more)
+    rows = [line.split(",")[:2] for line in (tmp_path / "resnet.csv").read_text().splitlines()]
+    assert rows[1:] == [[str(p), str(s)] for p in (0, 1) for s in (1, 2, 3)]
 
 
 def test_stages_beyond_the_depth_stay_as_they_are(tmp_path: Path, slices) -> None:

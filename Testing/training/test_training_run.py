@@ -16,10 +16,14 @@ from PIL import Image
 
 from MSIQALib.errors import InputError
 from MSIQALib.model.checkpoint import load_model
+from MSIQALib.model.config import ModelConfig
+from MSIQALib.model.network import MSIQA
+from training import train as training
 from training.config import DataConfig, NetworkConfig, TrainingConfig, WholeConfig
 from training.datasets.clean_slices import CleanSlice
 from training.datasets.labelled import LabelledImage, read_labelled
 from training.evaluation import SCALES, score_images
+from training.run_folder import RunFolder
 from training.scored_pictures import ScoredPictures
 from training.split import held_out_patients, marked_patients
 from training.train import train
@@ -108,6 +112,25 @@ def test_one_call_gives_weights_metrics_and_where_they_come_from(
     assert list((folder / "tensorboard").iterdir())
     with pytest.raises(InputError, match=r"whole\.learning_rate"):
         train(replace(config, whole=replace(config.whole, learning_rate=0.1)), tmp_path, tmp_path)
+
+
+def test_weights_name_their_data_and_the_file_that_they_started_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = RunFolder(tmp_path)
+    folder.begun_with("start", "a" * 64)
+    monkeypatch.setattr(training, "measure", lambda *_: {})
+    config = TrainingConfig(start="x", data=DataConfig(labelled="my-set", volumes="mine"))
+    network = MSIQA(ModelConfig(pretrained=False, stages=1, swin=False))
+    training.conclude(network, config, folder, (), {})
+    provenance = load_model(tmp_path / "msiqa.safetensors").info.provenance
+    assert (provenance["start"], provenance["start_sha256"]) == ("x", "a" * 64)
+    assert provenance["data"] == "my-set (labels); mine (content)"
+
+
+def test_fresh_pictures_need_a_score_of_each_combination(images) -> None:
+    with pytest.raises(InputError, match="no picture of each of the 27 distortions"):
+        ScoredPictures(images, (), WholeConfig(views=False, fresh=0.5), seed=3)
 
 
 def test_each_image_comes_once_an_epoch_in_another_order(images) -> None:

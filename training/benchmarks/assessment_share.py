@@ -18,6 +18,7 @@ from MSIQALib.imaging.slices import fuse_study
 from MSIQALib.model.checkpoint import load_model
 from MSIQALib.model.shipped import find_weights
 from training.batched_scores import score_in_batches
+from training.command import run_command
 
 
 def main() -> None:
@@ -55,4 +56,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

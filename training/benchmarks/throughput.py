@@ -24,6 +24,7 @@ from MSIQALib.model.network import MSIQA
 from MSIQALib.model.shipped import SHIPPED
 from MSIQALib.model.weights_info import WeightsInfo
 from training.benchmarks.released_baseline import ReleasedBaseline
+from training.command import run_command
 
 CPU = Device("cpu", "benchmark", batch_size=16)
 
@@ -101,4 +102,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

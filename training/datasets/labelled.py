@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from MSIQALib.atomic import atomic_path
 from MSIQALib.errors import InputError
+from MSIQALib.likert import SCORE_RANGE
 from training.distortions import Distortion, Picture, decode_picture
 
 _COLUMNS = (
@@ -49,8 +52,24 @@ class LabelledImage:
         return self.distortion == Distortion(0.0, 0.0, 100)
 
     def read(self) -> Picture:
-        """Give the picture as (H, W, 3) uint8 RGB."""
-        return decode_picture(self.path.read_bytes())
+        """Give the picture as (H, W, 3) uint8 RGB.
+
+        Raises:
+            InputError: The file cannot be read, or is no picture.
+        """
+        try:
+            coded = self.path.read_bytes()
+        except OSError as error:
+            raise InputError(
+                self.path, f"it cannot be read ({error.strerror})", "Check the data set"
+            ) from error
+        try:
+            # OpenCV raises an error of its own where there is nothing to decode.
+            return decode_picture(coded)
+        except (ValueError, cv2.error) as error:
+            raise InputError(
+                self.path, "it cannot be decoded as a picture", "Copy it into the data set again"
+            ) from error
 
 
 def data_root() -> Path:
@@ -66,23 +85,22 @@ def read_labelled(folder: Path) -> tuple[LabelledImage, ...]:
         folder: Holds `labels.csv` and `images/`.
 
     Raises:
-        InputError: The list is missing or lacks a column, or a file of it is missing.
+        InputError: The list is missing or no text, lacks a column, holds a value that cannot be
+            or names a file twice (the message names the line), or a file of it is missing.
     """
     listing = folder / "labels.csv"
     if not listing.is_file():
         raise InputError(
             listing, "the list of labelled images is missing", "Point MSIQA_DATA at the real data"
         )
-    with listing.open(newline="") as lines:
-        reader = csv.DictReader(lines)
-        missing = set(_COLUMNS) - set(reader.fieldnames or ())
-        if missing:
-            raise InputError(
-                listing,
-                f"it lacks the columns {', '.join(sorted(missing))}",
-                "Give the list as the data set's recipe describes it",
-            )
-        images = tuple(_parse(row, folder / "images") for row in reader)
+    try:
+        # Spreadsheets put a byte order mark before the first column's name.
+        with listing.open(newline="", encoding="utf-8-sig") as lines:
+            images = _parse_all(listing, csv.DictReader(lines))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(
+            listing, f"it cannot be read as CSV ({error})", "Save it as CSV in UTF-8"
+        ) from error
     for image in images:
         if not image.path.is_file():
             raise InputError(image.path, "a listed image is missing", "Complete the data set")
@@ -114,16 +132,68 @@ def write_labelled(
             writer.writerow(row if sides is None else (*row, sides[image.path.name]))
 
 
-def _parse(row: Mapping[str, str], folder: Path) -> LabelledImage:
-    return LabelledImage(
-        path=folder / row["file"],
-        patient=row["patient"],
-        slice=row["slice"],
-        distortion=Distortion(
-            float(row["poisson_lambda"]), float(row["gaussian_sigma"]), int(row["jpeg_quality"])
-        ),
-        score=float(row["score"]),
+def _parse_all(listing: Path, reader: csv.DictReader[str]) -> tuple[LabelledImage, ...]:
+    missing = set(_COLUMNS) - set(reader.fieldnames or ())
+    if missing:
+        raise InputError(
+            listing,
+            f"it lacks the columns {', '.join(sorted(missing))}",
+            "Give the list as the data set's recipe describes it",
+        )
+    images: dict[str, LabelledImage] = {}
+    for row in reader:
+        try:
+            image = _parse(row, listing.parent / "images")
+        except ValueError as error:
+            raise InputError(
+                listing, f"line {reader.line_num}: {error}", "Correct that line"
+            ) from error
+        if row["file"] in images:
+            raise InputError(
+                listing, f"line {reader.line_num} names {row['file']} again", "Name each file once"
+            )
+        images[row["file"]] = image
+    return tuple(images.values())
+
+
+def _parse(row: Mapping[str, str | None], folder: Path) -> LabelledImage:
+    """Turn a row into an image.
+
+    Raises:
+        ValueError: A value is missing or cannot be; the message names the column.
+    """
+    file, patient, number = (_text(row, name) for name in ("file", "patient", "slice"))
+    lam, sigma, quality, score = (
+        _number(row, name) for name in ("poisson_lambda", "gaussian_sigma", "jpeg_quality", "score")
     )
+    if not quality.is_integer():
+        raise ValueError(f"jpeg_quality is {quality:g}, not a whole number")
+    if not SCORE_RANGE[0] <= score <= SCORE_RANGE[1]:
+        raise ValueError(f"score is {score:g}, outside {SCORE_RANGE[0]:g} to {SCORE_RANGE[1]:g}")
+    return LabelledImage(
+        path=folder / file,
+        patient=patient,
+        slice=number,
+        distortion=Distortion(lam, sigma, int(quality)),
+        score=score,
+    )
+
+
+def _text(row: Mapping[str, str | None], name: str) -> str:
+    value = row[name]
+    if not value:
+        raise ValueError(f"{name} is empty")
+    return value
+
+
+def _number(row: Mapping[str, str | None], name: str) -> float:
+    try:
+        value = float(_text(row, name))
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"{name} is {row[name]!r}, not a number")
+    return value
 
 
 @dataclass(frozen=True)

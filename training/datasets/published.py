@@ -20,6 +20,7 @@ from pathlib import Path
 from MSIQALib.errors import InputError
 from MSIQALib.likert import SCORE_RANGE
 from training.datasets.labelled import LabelledImage, write_labelled
+from training.datasets.manifest import IMAGES
 from training.datasets.recovery import recover
 
 logger = logging.getLogger(__name__)
@@ -133,6 +134,9 @@ def main() -> None:
     logger.info("%d images of %d patients: %s", len(images), len(patients), arguments.output)
     for name in incomplete_slices(images):
         logger.warning("Slice %s has not each of the 27 distortions once", name)
+    wanted = (arguments.output.parent / IMAGES).resolve()
+    if any(image.path.resolve().parent != wanted for image in images):
+        logger.warning("Training reads the images from %s: move them there", wanted)
 
 
 if __name__ == "__main__":

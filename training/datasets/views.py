@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
+from training.datasets.completeness import require_pristine
 from training.datasets.distorted import INPUT_SIZE, shrink, to_tensor
 from training.datasets.labelled import LabelledImage
 from training.distortions import Distortion, NoiseBank, Picture, distort
@@ -23,12 +24,17 @@ class LabelledViews:
 
     Args:
         images: Labelled images; of those whose distortion is known, the pristine one of the slice
-            must be among them.
+            must be among them where there is more than one view.
         views: How many of each.
         seed: Another seed, other views.
+
+    Raises:
+        InputError: A pristine image is needed and missing.
     """
 
     def __init__(self, images: Sequence[LabelledImage], views: int, seed: int) -> None:
+        if views > 1:
+            require_pristine(images)
         self.images = tuple(images)
         self.views = views
         self._seed = seed

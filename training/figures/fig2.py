@@ -35,6 +35,7 @@ from MSIQALib.model.checkpoint import load_model
 from MSIQALib.model.shipped import find_weights
 from MSIQALib.phantom import build_phantom
 from training.batched_scores import score_in_batches
+from training.command import run_command
 from training.distortions import Distortion, Picture, distort
 
 logger = logging.getLogger(__name__)
@@ -243,4 +244,4 @@ def _check(detail: Detail, rows: Sequence[Row], images: Sequence[Path]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

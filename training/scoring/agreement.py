@@ -16,6 +16,10 @@ from scipy.stats import f, spearmanr
 FloatArray = npt.NDArray[np.float64]
 
 
+WORST = -1.0
+"""Lowest reliability of a mean that is told; all below 0 says the same, that there is none."""
+
+
 @dataclass(frozen=True)
 class Icc:
     """One intraclass correlation.
@@ -163,5 +167,10 @@ def _single(ratio: float, k: int) -> float:
 
 
 def _of_mean(single: float, k: int) -> float:
-    """Spearman and Brown: the reliability of the mean of k."""
-    return k * single / (1 + (k - 1) * single)
+    """Spearman and Brown: the reliability of the mean of k, no lower than WORST.
+
+    It falls without bound as the reliability of one rater nears -1 / (k - 1). A bound of an
+    interval of few images can lie there or beyond.
+    """
+    share = 1 + (k - 1) * single
+    return max(WORST, k * single / share) if share > 0 else WORST

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from MSIQALib.model.shipped import SHIPPED
 from MSIQALib.model.weights_info import read_info
 from training.course import Course
 from training.tables.records import Data, Record, digest, today
 from training.tables.sources import Sources
+from training.tables.studies_seen import NOT_SAID, STUDIES, by_parts, seen_in_training
 from training.versions import versions
 
 MONOTONICITY = "monotonicity"
@@ -38,21 +40,23 @@ def course_record(
         commit: The code that measured.
         seconds: What it took.
     """
+    info = read_info(weights)
     degradations = list(dict.fromkeys(one.degradation for one in courses))
     patients = list(dict.fromkeys(one.patient for one in courses))
     return Record(
         table=MONOTONICITY,
         row=weights.stem,
         command=command,
-        data=Data("Soft-tissue-Sarcoma PET/CT (STS)", len(patients), digest(patients)),
+        data=Data(f"{STUDIES} (STS)", len(patients), digest(patients)),
         split=studies,
         seed=0,
         commit=commit,
         made=today(),
         seconds=seconds,
         versions=versions(),
-        note=f"Weights {weights.name}, SHA-256 {read_info(weights).sha256[:12]}; {studies}.",
+        note=f"Weights {weights.name}, SHA-256 {info.sha256[:12]}; {studies}.",
         results={
+            "seen": seen_in_training(info.provenance),
             "degradations": {
                 name: _summary([one for one in courses if one.degradation == name])
                 for name in degradations
@@ -73,11 +77,17 @@ def course_section(records: Iterable[Record], sources: Sources) -> list[str]:
     for record in records:
         if record.table == MONOTONICITY:
             degradations = record.results["degradations"]
-            lines += [f"{record.note} {sources.cite(record)}", ""]
+            lines += [f"{record.note} {sources.cite(record)}", "", _seen(record), ""]
             lines += [*_medians(degradations), "", _failures(record.results), ""]
             lines += ["Spearman of each patient, in parentheses by how much seeds differ:", ""]
             lines += [*_patients(record.results["patients"], list(degradations)), ""]
     return lines
+
+
+def _seen(record: Record) -> str:
+    """What training saw of the studies; older records do not say, but the shipped weights' do."""
+    older = by_parts(held_out=7) if record.row == SHIPPED.stem else NOT_SAID
+    return str(record.results.get("seen", older))
 
 
 def _summary(courses: Sequence[Course]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from training.config import TrainingConfig
 from training.datasets.labelled import Fold
 from training.evaluation import SCALES, score_images
 from training.run_folder import RunFolder
+from training.run_sources import keep_labelled
 from training.score_fit import quality_loss
 from training.scored_pictures import ScoredPictures
 from training.whole import train_whole
@@ -30,6 +31,10 @@ def train_on_fold(
 
     Returns:
         Scores by file name.
+
+    Raises:
+        InputError: The fold's folder holds a run with another configuration or on other pictures,
+            of another data set or a trial, which may have trained on what this fold leaves out.
     """
     own = replace(
         config,
@@ -38,6 +43,7 @@ def train_on_fold(
     )
     folder = RunFolder(runs / own.name)
     folder.save_config(own)
+    keep_labelled(folder, fold.training)
     draw = ScoredPictures(fold.training, (), own.whole, seed=own.seed)
     train_whole(network, draw, own, quality_loss(own), folder)
     scores = score_images(network.eval(), fold.held_out, SCALES[own.whole.target])

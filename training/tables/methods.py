@@ -12,6 +12,7 @@ from statistics import fmean
 from typing import Any, Protocol
 
 from training.datasets.labelled import Fold, mean_scores
+from training.tables.fold_folders import work_folder
 
 
 class CannotRun(Exception):  # noqa: N818 - it is no error of the program
@@ -23,16 +24,25 @@ class Setting:
     """What a method may use.
 
     Attributes:
-        runs: Folder of run folders, to keep what was trained.
+        runs: Folder of run folders.
         download: Whether it may fetch weights from the internet.
         seed: Of everything random.
         options: From the registry.
+        again: Whether to train anew what an earlier run has trained.
+        trial: Whether this is a trial on few pictures, which always trains anew.
     """
 
     runs: Path
     download: bool
     seed: int
     options: Mapping[str, Any]
+    again: bool = False
+    trial: bool = False
+
+    @property
+    def work(self) -> Path:
+        """Folder of the run folders that the method itself makes."""
+        return work_folder(self.runs, trial=self.trial)
 
 
 class Method(Protocol):
@@ -99,9 +109,9 @@ def _folds_of_run(setting: Setting) -> Method:
 
 
 def _shipped(_: Setting) -> Method:
-    from training.tables.own import ShippedWeights
+    from training.tables.own import FinishedWeights
 
-    return ShippedWeights()
+    return FinishedWeights()
 
 
 METHODS: Mapping[str, Callable[[Setting], Method]] = {

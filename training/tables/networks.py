@@ -6,6 +6,7 @@ import contextlib
 import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -13,37 +14,32 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.config import TrainingConfig, WholeConfig
+from training.config import TrainingConfig, read_config
 from training.datasets.labelled import Fold
+from training.evaluation import SCALES
+from training.tables.fold_folders import forget_fold
 from training.tables.fold_training import train_on_fold
 from training.tables.handcrafted import as_batch, missing
 from training.tables.methods import CannotRun, Setting
 
-PAPER = WholeConfig(
-    steps=2500,
-    batch=16,
-    optimiser="adam",
-    schedule="constant",
-    learning_rate=1e-5,
-    views=False,
-    fresh=0.0,
-)
-"""Settings for networks that start from ImageNet weights: the paper's for MS-IQA."""
+PAPER = Path(__file__).resolve().parents[1] / "configs" / "paper.yaml"
+"""Its protocol is that of all networks which start from ImageNet weights, as it is MS-IQA's."""
 
 
 @dataclass(frozen=True)
 class Scored:
-    """What the training loop reads of a network's output: scores (N,) in Likert units."""
+    """What the training loop reads of a network's output: scores (N,), in its target's units."""
 
     score: Tensor
 
 
-class LikertNetwork(nn.Module):
+class LibraryNetwork(nn.Module):
     """Lets a library's network stand in MS-IQA's place.
 
     Args:
         network: Takes (N, 3, 224, 224), 0..1, and gives (N, 1) or (N,).
-        offset: Added to its output: the mean training score, so that a fresh network starts near.
+        offset: Added to its output: the mean training score in the units that it learns, so that a
+            fresh network starts near.
         call: Name of the method to call; empty calls the network itself.
     """
 
@@ -56,15 +52,16 @@ class LikertNetwork(nn.Module):
     def forward(self, image: Tensor) -> Scored:
         """Score pictures that were normalised to -1..1, as MS-IQA's are."""
         inner = getattr(self.network, self._call) if self._call else self.network
-        return Scored(inner(image * 0.5 + 0.5).flatten() + self.offset)
+        # In 16 bits scores of 2 to 4 would be 1/64 apart; the offset is added in 32.
+        return Scored(inner(image * 0.5 + 0.5).float().flatten() + self.offset)
 
 
 class TrainedNetwork:
     """A network that is trained on each fold.
 
     Args:
-        setting: Its options name the factory, whether it starts from ImageNet weights, and what
-            differs from the paper's settings for training.
+        setting: Its options name the factory, whether it starts from ImageNet weights, and under
+            `whole` what differs from the paper's protocol.
 
     Raises:
         CannotRun: The library is missing, or it may not download the ImageNet weights.
@@ -73,20 +70,33 @@ class TrainedNetwork:
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
         options = setting.options
-        self._config = replace(PAPER, **options.get("whole", {}))
+        paper = read_config(PAPER)
+        self._config = TrainingConfig(
+            name=f"table1-{options['row']}",
+            seed=setting.seed,
+            loss=paper.loss,
+            whole=replace(paper.whole, **options.get("whole", {})),
+        )
         self._factory = library_class(options["factory"]["module"], options["factory"]["name"])
-        self._name = str(options["row"])
 
     def predict(self, fold: Fold) -> dict[str, float]:
         """Train, or load what was trained, and score; see :class:`~.methods.Method`."""
-        network = self.build(float(np.mean([i.score for i in fold.training])))
-        config = TrainingConfig(
-            name=f"table1-{self._name}", seed=self._setting.seed, whole=self._config
-        )
-        return train_on_fold(network, config, fold, self._setting.runs)
+        config, runs = self._config, self._setting.work
+        if self._setting.again or self._setting.trial:
+            forget_fold(runs, config.name, fold)
+        return train_on_fold(self.build(self._start(fold)), config, fold, runs)
 
-    def build(self, offset: float) -> LikertNetwork:
+    def _start(self, fold: Fold) -> float:
+        """The mean training score, in the units that the network learns."""
+        scale = SCALES[self._config.whole.target]
+        mean = float(np.mean([i.score for i in fold.training]))
+        return (mean - scale.offset) / scale.factor
+
+    def build(self, offset: float) -> LibraryNetwork:
         """A fresh network.
+
+        Args:
+            offset: See :class:`LibraryNetwork`.
 
         Raises:
             CannotRun: Its ImageNet weights cannot be fetched.
@@ -96,7 +106,7 @@ class TrainedNetwork:
         start = contextlib.nullcontext() if self._setting.options["imagenet"] else random_weights()
         with start:
             network = fetched(lambda: self._factory(**factory.get("arguments", {})))
-        return LikertNetwork(network, offset, factory.get("call", ""))
+        return LibraryNetwork(network, offset, factory.get("call", ""))
 
 
 class PublishedMetric:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from MSIQALib.assessment.device import choose_device
 from MSIQALib.assessment.scorer import NetworkScorer
 from MSIQALib.model.checkpoint import load_model
@@ -11,7 +13,7 @@ from MSIQALib.model.shipped import SHIPPED
 from training.batched_scores import score_in_batches
 from training.branch_features import load_features
 from training.config import read_config
-from training.datasets.labelled import Fold
+from training.datasets.labelled import Fold, patients
 from training.pretrain import BRANCHES
 from training.run_folder import RunFolder
 from training.score_fit import fit_without
@@ -46,14 +48,47 @@ class FoldsOfRun:
 
     def predict(self, fold: Fold) -> dict[str, float]:
         """Fit and score; see :class:`~training.tables.methods.Method`."""
+        self._check(fold)
         fit = fit_without(self._config, self._stored, self._folder, fold)
         scores, _ = fit.predict(fold.patient)
         own = [i.path.name for i in fold.held_out]
         return dict(zip(own, (float(s) for s in scores), strict=True))
 
+    def _check(self, fold: Fold) -> None:
+        """Refuse pictures that are not the run's: its stored features stand for its own alone.
 
-class ShippedWeights:
-    """The shipped weights, as `msiqa score` uses them."""
+        Raises:
+            CannotRun: The fold leaves out more or less than a patient, or the list is another one.
+        """
+        if {image.patient for image in fold.held_out} != {fold.patient}:
+            raise CannotRun(
+                "the list's own split leaves out no single patient, and the run's features are "
+                "of networks that each left out one"
+            )
+        everyone = (*fold.training, *fold.held_out)
+        labelled, step = self._stored.labelled, self._config.fusion.labelled_views
+        owners, scores = labelled.owner[::step], labelled.score[::step].tolist()
+        for patient in {*owners, *patients(everyone)}:
+            of_run = [s for owner, s in zip(owners, scores, strict=True) if owner == patient]
+            given = [i.score for i in everyone if i.patient == patient]
+            if len(of_run) != len(given) or not np.allclose(of_run, given, atol=1e-4):
+                raise CannotRun(
+                    f"{self._folder.path} holds features of the {len(scores)} pictures of "
+                    f"{self._config.data.labelled}, patients {', '.join(sorted(set(owners)))}, "
+                    f"and these {len(everyone)} are not the same; measure all of them, or train "
+                    "on these"
+                )
+
+
+class FinishedWeights:
+    """A weights file, as `msiqa score` uses it.
+
+    Args:
+        weights: The file; the shipped one by default.
+
+    Raises:
+        CannotRun: It is not there.
+    """
 
     def __init__(self, weights: Path = SHIPPED) -> None:
         if not weights.is_file():

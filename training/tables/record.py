@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from MSIQALib.errors import InputError
+from training.command import run_command
+from training.tables.origin import origin_of
 from training.tables.records import (
     RECORDS,
     Record,
@@ -39,12 +40,13 @@ def curve_record(run: Path, title: str, command: str) -> Record:
     """Condense the logs of a run's folder.
 
     Args:
-        run: Holds `config.yaml` and a CSV log with the columns step and loss for each part.
+        run: Holds `config.yaml`, `environment.json` and a CSV log with the columns step and loss
+            for each part.
         title: What was trained, for the reader.
         command: For the record.
 
     Raises:
-        InputError: There is no log.
+        InputError: There is no log, or configuration or environment cannot be read.
     """
     parts = {}
     for path in sorted(run.glob("*.csv")):
@@ -53,8 +55,7 @@ def curve_record(run: Path, title: str, command: str) -> Record:
             parts[path.stem] = thin(points)
     if not parts:
         raise InputError(run, "it holds no log of a training run", "Name a run's folder")
-    config_path = run / "config.yaml"
-    config = yaml.safe_load(config_path.read_text()) if config_path.is_file() else {}
+    origin = origin_of(run)
     metrics = run / "crossvalidation.json"
     results: dict[str, Any] = {"title": title, "parts": parts}
     if metrics.is_file():
@@ -63,11 +64,12 @@ def curve_record(run: Path, title: str, command: str) -> Record:
         table=CURVE,
         row=run.name,
         command=command,
-        seed=config.get("seed"),
+        seed=origin.seed,
         commit=code_version(),
         made=today(),
         versions=versions(),
         results=results,
+        origin=origin,
     )
 
 
@@ -121,4 +123,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

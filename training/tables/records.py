@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import logging
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
@@ -16,6 +17,8 @@ from typing import Any
 from MSIQALib.atomic import atomic_path
 from MSIQALib.errors import InputError
 from training.git import ROOT, UNKNOWN, git
+
+logger = logging.getLogger(__name__)
 
 RECORDS = Path(__file__).resolve().parents[1] / "results"
 FORMAT = 1
@@ -38,6 +41,23 @@ class Data:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """How the run was trained whose weights or logs a record tells of.
+
+    Attributes:
+        command: That trained it.
+        commits: Of the code at each of its starts, each commit once; "+changes" where it differed.
+        seed: Of everything random in it.
+        data: What it learnt from, in words.
+    """
+
+    command: str
+    commits: tuple[str, ...] = ()
+    seed: int | None = None
+    data: str = ""
+
+
+@dataclass(frozen=True)
 class Record:
     """One run, or one row that could not run.
 
@@ -55,6 +75,8 @@ class Record:
         versions: Packages.
         note: What a reader must know to read the figures.
         results: The figures.
+        quoted: Whether the figures are what a weights file tells of itself, not measured now.
+        origin: The training run that is told of; None for records without one.
     """
 
     table: str
@@ -70,11 +92,18 @@ class Record:
     versions: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
     results: Mapping[str, Any] = field(default_factory=dict)
+    quoted: bool = False
+    origin: Origin | None = None
 
     @property
     def measured(self) -> bool:
         """Whether there are figures."""
         return not self.reason
+
+    @property
+    def standing(self) -> int:
+        """What it is worth beside another of its row: 0 no figures, 1 quoted ones, 2 measured."""
+        return 0 if not self.measured else 1 if self.quoted else 2
 
     @property
     def file_name(self) -> str:
@@ -87,8 +116,19 @@ class Record:
 
 
 def write_record(record: Record, folder: Path = RECORDS) -> Path:
-    """Write a record in the place of an older one of the same row."""
+    """Write a record in the place of an older one of the same row.
+
+    An older one that is worth more stays: a computer that lacks a library or a run must not take
+    away the figures that another one has measured.
+
+    Returns:
+        The row's file.
+    """
     path = folder / record.file_name
+    older = _older(path)
+    if older is not None and older.standing > record.standing:
+        logger.warning("kept %s, measured at commit %s", path.name, older.commit or UNKNOWN)
+        return path
     with atomic_path(path) as part:
         text = json.dumps(record.to_dict(), indent=1, ensure_ascii=False)
         part.write_text(text + "\n", encoding="utf-8")
@@ -101,10 +141,23 @@ def read_records(folder: Path = RECORDS) -> tuple[Record, ...]:
     Raises:
         InputError: A file is no record.
     """
-    return tuple(_read(path) for path in sorted(folder.glob("*.json")))
+    return tuple(read_record(path) for path in sorted(folder.glob("*.json")))
 
 
-def _read(path: Path) -> Record:
+def _older(path: Path) -> Record | None:
+    """The record that a file holds; None where there is none that can be read."""
+    try:
+        return read_record(path) if path.is_file() else None
+    except InputError:
+        return None
+
+
+def read_record(path: Path) -> Record:
+    """Read one record.
+
+    Raises:
+        InputError: The file is no record.
+    """
     remedy = "Remove it and run the command that made it again"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -112,6 +165,8 @@ def _read(path: Path) -> Record:
             raise InputError(path, "another version of this program wrote it", remedy)
         if values["data"]:
             values["data"] = Data(**values["data"])
+        if origin := values.get("origin"):
+            values["origin"] = Origin(**{**origin, "commits": tuple(origin["commits"])})
         record = Record(**values)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(path, "it is not the record of a run", remedy) from error

@@ -11,42 +11,23 @@ import logging
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from MSIQALib.atomic import atomic_path
+from training.command import run_command
+from training.tables.cells import DASH, interval_cell, number_cell, paper_cell
 from training.tables.course_record import course_section
+from training.tables.ldct_section import ldct_section
 from training.tables.measuring import MEAN, POOLED
 from training.tables.record import CURVE
 from training.tables.records import RECORDS, Record, read_records
 from training.tables.registry import Published, read_registry
+from training.tables.results_head import results_head
 from training.tables.sources import Sources
 
 logger = logging.getLogger(__name__)
 
 RESULTS = RECORDS.parent / "RESULTS.md"
 NO_RECORD = "no record"
-DASH = "-"
-
-HEAD = """# Results
-
-Made by `python -m training.tables.results` of the records in `training/results`; a test compares
-the two. Do not edit by hand: run a command again, then that one. Each number's run is under
-*Runs* by the number in square brackets: command, data, seed, commit.
-
-*Paper* is Tables 1 and 2 of the MS-IQA paper: 540 pictures of 4 patients, after training on 16
-others. *Here* is 405 pictures of three of those four patients, as each row's run says, each
-patient measured by what has learnt from the two others. **The two columns are not the same
-experiment**: other training data, and mostly no ImageNet weights.
-
-- Correlations are over all pictures together; larger scores mean better pictures, so that plus
-  means agreement. *Mean of folds* is the mean of the patients' own figures.
-- *PLCC* is of the scores as they are; *fitted* PLCC and RMSE come after the four-parameter logistic
-  curve of VQEG. The curve may fall: a method that is wrong way round has a negative SROCC and still
-  a positive fitted PLCC.
-- Brackets hold 95 % intervals (percentile bootstrap), drawing pictures. Those are too narrow for
-  new patients, since 27 pictures share a slice; *by slice* draws the 15 slices, *by patient* the
-  three patients, which is coarse.
-"""
 
 
 def render(records: Sequence[Record]) -> str:
@@ -54,7 +35,7 @@ def render(records: Sequence[Record]) -> str:
     sources = Sources()
     known = {(record.table, record.row): record for record in records}
     parts = [
-        HEAD,
+        results_head(records),
         _table1(known, sources),
         _table2(known, sources),
         _curves(records, sources),
@@ -81,12 +62,7 @@ def _table1(known: Mapping[tuple[str, str], Record], sources: Sources) -> str:
     lines += _block("Intervals by slice and by patient:", _INTERVAL_HEAD, intervals)
     lines += _block("How to read the rows:", [], notes)
     lines += _block("Not run here, and why:", [], reasons)
-    lines += ["", "## Table 1: LDCTIQAC2023", ""]
-    lines += ["| entry | paper SROCC / PLCC | here |", "|---|---|---|"]
-    lines += [
-        f"| {row.title} | {_paper(row.paper)} | published figures, not run |"
-        for row in registry.ldct
-    ]
+    lines += ["", *ldct_section(known, sources)]
     return "\n".join(lines)
 
 
@@ -163,19 +139,19 @@ def figures_row(
     """A row of Table 1 or 2."""
     if record is None or not record.measured:
         what = NO_RECORD if record is None else "not run"
-        return f"| {title} | {_paper(paper)} | {what} |" + f" {DASH} |" * 6
+        return f"| {title} | {paper_cell(paper)} | {what} |" + f" {DASH} |" * 6
     pooled = record.results[POOLED]
     by_image = record.results.get("intervals", {}).get("image", {})
     mean = record.results.get(MEAN) or _mean(record.results.get("folds", {}))
     cells = [
         title,
-        _paper(paper),
-        _number(pooled, "srocc") + _brackets(by_image, "srocc"),
-        _number(pooled, "plcc_fitted") + _brackets(by_image, "plcc_fitted"),
-        _number(pooled, "plcc"),
-        _number(pooled, "krocc"),
-        _number(pooled, "rmse_fitted"),
-        f"{_number(mean, 'srocc')} / {_number(mean, 'plcc')}",
+        paper_cell(paper),
+        number_cell(pooled, "srocc") + interval_cell(by_image, "srocc"),
+        number_cell(pooled, "plcc_fitted") + interval_cell(by_image, "plcc_fitted"),
+        number_cell(pooled, "plcc"),
+        number_cell(pooled, "krocc"),
+        number_cell(pooled, "rmse_fitted"),
+        f"{number_cell(mean, 'srocc')} / {number_cell(mean, 'plcc')}",
         sources.cite(record),
     ]
     return "| " + " | ".join(cells) + " |"
@@ -186,26 +162,12 @@ def _interval_row(title: str, record: Record) -> list[str]:
     units = [intervals[unit] for unit in ("slice", "patient") if unit in intervals]
     if len(units) < 2:
         return []
-    cells = [_brackets(unit, name) for name in ("srocc", "plcc_fitted") for unit in units]
+    cells = [interval_cell(unit, name) for name in ("srocc", "plcc_fitted") for unit in units]
     return [f"| {title} | " + " | ".join(cell.strip() for cell in cells) + " |"]
 
 
 def _block(title: str, head: Sequence[str], rows: Sequence[str]) -> list[str]:
     return ["", title, "", *head, *rows] if rows else []
-
-
-def _paper(paper: Published | None) -> str:
-    return f"{paper.srocc:.4f} / {paper.plcc:.4f}" if paper else DASH
-
-
-def _number(row: Mapping[str, Any], name: str) -> str:
-    return f"{row[name]:.3f}" if name in row else DASH
-
-
-def _brackets(row: Mapping[str, Any], name: str) -> str:
-    if name not in row:
-        return ""
-    return f" [{row[name]['low']:.3f}, {row[name]['high']:.3f}]"
 
 
 def _mean(folds: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
@@ -235,4 +197,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from MSIQALib.errors import InputError
 from training.tables.measuring import POOLED
 from training.tables.records import Record, today
 from training.tables.splits import Split
@@ -43,3 +44,8 @@ def line(record: Record) -> str:
     pooled = record.results[POOLED]
     figures = ", ".join(f"{key} {pooled[key]:.4f}" for key in pooled if key != "n")
     return f"{record.row}: n {pooled['n']}, {figures}"
+
+
+def reason_of(error: InputError) -> str:
+    """An error as the reason why a row has no figures; the tables end it with a full stop."""
+    return str(error).removesuffix(".")

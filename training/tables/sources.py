@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from training.tables.records import Record
+from training.tables.records import Origin, Record
 
 
 class Sources:
@@ -26,6 +26,8 @@ class Sources:
 
 def _describe(record: Record) -> str:
     parts = [f"`{record.command}`"]
+    if record.origin:
+        parts.append(_trained(record.origin))
     if record.data:
         data = f"{record.data.name} ({record.data.images}"
         parts.append(data + (f", list {record.data.digest})" if record.data.digest else ")"))
@@ -37,3 +39,12 @@ def _describe(record: Record) -> str:
         parts.append(f"{record.seconds / 60:.1f} min")
     packages = ", ".join(f"{name} {version}" for name, version in record.versions.items())
     return "; ".join([*parts, packages] if packages else parts)
+
+
+def _trained(origin: Origin) -> str:
+    parts = [f"of a run trained by `{origin.command}`"]
+    parts += [f"on {origin.data}"] if origin.data else []
+    parts.append("no seed" if origin.seed is None else f"seed {origin.seed}")
+    commits = ", ".join(origin.commits)
+    parts.append(f"its commit {commits or 'unknown'}")
+    return f"({', '.join(parts)})"

@@ -2,8 +2,8 @@
 
     python -m training.tables.table1 [--data FOLDER] [--runs FOLDER] [--only NAMES]
 
-A method that cannot run here keeps its row, with the reason. `python -m training.tables.results`
-makes RESULTS.md of the records.
+A method that cannot run here keeps its row, with the reason; a record that holds measured figures
+is never replaced by one. `python -m training.tables.results` makes RESULTS.md of the records.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from MSIQALib.atomic import atomic_path
-from MSIQALib.errors import MSIQAError
-from MSIQALib.model.shipped import SHIPPED
-from MSIQALib.model.weights_info import read_info
+from MSIQALib.errors import InputError, MSIQAError
+from training.command import run_command
 from training.datasets.labelled import data_root
 from training.tables.bootstrap import DRAWS
+from training.tables.fold_folders import work_folder
 from training.tables.logistic import Parameters
-from training.tables.measuring import POOLED, measure
+from training.tables.measuring import measure
 from training.tables.methods import METHODS, CannotRun, Setting
+from training.tables.quoted import quoted
 from training.tables.records import (
     RECORDS,
     Record,
@@ -34,7 +34,7 @@ from training.tables.records import (
     write_record,
 )
 from training.tables.registry import Competitor, read_registry
-from training.tables.rows import TRIAL_REMEDY, blank_row, line
+from training.tables.rows import TRIAL_REMEDY, blank_row, line, reason_of
 from training.tables.splits import Split, read_split
 from training.versions import versions
 
@@ -54,10 +54,11 @@ class Plan:
         command: As typed.
         seed: Of everything random.
         download: Whether methods may fetch weights.
-        again: Whether to compute scores anew that an earlier run kept.
+        again: Whether to train and score anew what an earlier run kept.
         draws: Of the bootstrap.
         parameters: Of the logistic curve.
         commit: The code, as it was when this process loaded it.
+        trial: Whether it is a trial on few pictures, whose folders are its own.
     """
 
     split: Split
@@ -69,6 +70,7 @@ class Plan:
     draws: int = DRAWS
     parameters: Parameters = 4
     commit: str = ""
+    trial: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,16 +106,21 @@ def run_row(competitor: Competitor, plan: Plan) -> Record:
     try:
         scores = score(competitor, plan)
     except CannotRun as reason:
-        if competitor.method == "folds-of-run" and (figures := figures_of_weights()):
-            note = (
-                f"Figures that the shipped weights' file holds; not measured again, since {reason}."
-            )
-            finished = replace(blank, results=figures, note=f"{competitor.note} {note}")
-            return replace(finished, versions=versions())
+        if competitor.method == "folds-of-run":
+            return quoted(blank, plan.split, str(reason))
         return replace(blank, reason=str(reason))
-    results = measure(
-        plan.split, scores.by_file, parameters=plan.parameters, draws=plan.draws, seed=plan.seed
-    )
+    except InputError as error:
+        return replace(blank, reason=reason_of(error))
+    try:
+        results = measure(
+            plan.split,
+            scores.by_file,
+            parameters=plan.parameters,
+            draws=plan.draws,
+            seed=plan.seed,
+        )
+    except ValueError as error:
+        return replace(blank, reason=f"its scores cannot be measured: {error}")
     return replace(
         blank,
         results=results,
@@ -128,6 +135,7 @@ def score(competitor: Competitor, plan: Plan) -> Scores:
 
     Raises:
         CannotRun: The method has to be left out.
+        InputError: A fold's folder holds another run, or data or weights are missing.
     """
     if competitor.download and not plan.download:
         raise CannotRun(f"needs a download: {competitor.download}; --download allows it")
@@ -138,7 +146,7 @@ def score(competitor: Competitor, plan: Plan) -> Scores:
         "method": competitor.method,
         "options": json.loads(json.dumps(dict(competitor.options))),
     }
-    kept = plan.runs / TABLE / f"{competitor.name}.json"
+    kept = work_folder(plan.runs, trial=plan.trial) / TABLE / f"{competitor.name}.json"
     if kept.is_file() and not plan.again:
         stored = json.loads(kept.read_text(encoding="utf-8"))
         if stored["key"] == key:
@@ -146,7 +154,9 @@ def score(competitor: Competitor, plan: Plan) -> Scores:
             return Scores(stored["scores"], stored["commit"], stored["seconds"])
     start = time.monotonic()
     options = {**competitor.options, "row": competitor.name}
-    method = METHODS[competitor.method](Setting(plan.runs, plan.download, plan.seed, options))
+    method = METHODS[competitor.method](
+        Setting(plan.runs, plan.download, plan.seed, options, again=plan.again, trial=plan.trial)
+    )
     scores: dict[str, float] = {}
     for fold in plan.split.folds:
         logger.info("%s: %d pictures of %s", competitor.name, len(fold.held_out), fold.patient)
@@ -156,19 +166,6 @@ def score(competitor: Competitor, plan: Plan) -> Scores:
     with atomic_path(kept) as part:
         part.write_text(json.dumps(made, indent=0), encoding="utf-8")
     return found
-
-
-def figures_of_weights(weights: Path = SHIPPED) -> dict[str, Any]:
-    """The cross-validation that the shipped weights' file tells of; empty where there is none."""
-    if not weights.is_file():
-        return {}
-    rows = dict(read_info(weights).provenance.get("cross_validation") or {})
-    rounded = {
-        name: {key: round(value, 4) if key != "n" else value for key, value in row.items()}
-        for name, row in rows.items()
-    }
-    pooled = rounded.pop(POOLED, None)
-    return {POOLED: pooled, "folds": rounded} if pooled else {}
 
 
 def chosen(names: Sequence[str]) -> tuple[Competitor, ...]:
@@ -192,7 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of run folders")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="rows to run")
     parser.add_argument("--download", action="store_true", help="let methods fetch their weights")
-    parser.add_argument("--again", action="store_true", help="compute kept scores anew")
+    parser.add_argument("--again", action="store_true", help="train and score anew")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--draws", type=int, default=DRAWS, help="of the bootstrap")
     parser.add_argument("--logistic", type=int, choices=(4, 5), default=4, help="its parameters")
@@ -202,22 +199,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.images and given.records == RECORDS:
         parser.error(TRIAL_REMEDY)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    _run(given, command_line(MODULE, arguments))
+
+
+def _run(given: argparse.Namespace, command: str) -> None:
+    """Measure and record the rows that were asked for."""
+    rows = chosen(given.only)
     plan = Plan(
         split=read_split(given.data or data_root() / "pet-ct-iqa-ds", at_most=given.images),
         runs=given.runs,
-        command=command_line(MODULE, arguments),
+        command=command,
         seed=given.seed,
         download=given.download,
         again=given.again,
         draws=given.draws,
         parameters=given.logistic,
         commit=code_version(),
+        trial=bool(given.images),
     )
-    for competitor in chosen(given.only):
+    for competitor in rows:
         record = run_row(competitor, plan)
         write_record(record, given.records)
         logger.info("%s", line(record))
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

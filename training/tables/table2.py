@@ -5,7 +5,7 @@
 Each row is a file of training/configs/ablations: what differs from the full network. Training is
 what training/configs/paper.yaml says (or --config). A killed run goes on from its checkpoints.
 In full this takes a GPU; `--steps 2 --images 4 --random --records FOLDER` shows on a CPU that every
-row runs.
+row runs; such a trial trains in a folder of its own, always anew.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ import yaml
 from MSIQALib.errors import InputError, MSIQAError
 from MSIQALib.model.config import ModelConfig
 from MSIQALib.model.network import MSIQA
+from training.command import run_command
 from training.config import TrainingConfig, read_config
 from training.datasets.labelled import data_root
 from training.plan import Plan
 from training.score_fit import fresh_network
 from training.tables.bootstrap import DRAWS
+from training.tables.fold_folders import forget_fold, work_folder
 from training.tables.fold_training import train_on_fold
 from training.tables.measuring import measure
 from training.tables.records import (
@@ -38,7 +40,7 @@ from training.tables.records import (
     write_record,
 )
 from training.tables.registry import Published
-from training.tables.rows import TRIAL_REMEDY, blank_row, line
+from training.tables.rows import TRIAL_REMEDY, blank_row, line, reason_of
 from training.tables.splits import Split, read_split
 from training.versions import versions
 
@@ -105,25 +107,44 @@ def run_row(
     *,
     command: str,
     draws: int = DRAWS,
+    again: bool = False,
 ) -> Record:
-    """Train and measure one row on every fold."""
+    """Train and measure one row on every fold.
+
+    Args:
+        ablation: The row.
+        split: The pictures.
+        config: How each fold is trained.
+        runs: Folder of the folds' run folders.
+        command: As typed.
+        draws: Of the bootstrap.
+        again: Whether to train folds anew that an earlier run has begun.
+
+    Returns:
+        A record with figures, or with the reason why there are none.
+    """
     start = time.monotonic()
     blank = blank_row(
         TABLE, ablation.name, split, command=command, seed=config.seed, commit=code_version()
     )
     own = replace(config, name=f"{TABLE}-{config.name}-{ablation.name}")
     scores: dict[str, float] = {}
-    for fold in split.folds:
-        try:
-            network = ablation.network(own)
-        except InputError as error:
-            return replace(blank, reason=error.cause)
-        scores |= train_on_fold(network, own, fold, runs)
+    try:
+        for fold in split.folds:
+            if again:
+                forget_fold(runs, own.name, fold)
+            scores |= train_on_fold(ablation.network(own), own, fold, runs)
+    except InputError as error:
+        return replace(blank, reason=reason_of(error))
+    try:
+        results = measure(split, scores, draws=draws, seed=config.seed)
+    except ValueError as error:
+        return replace(blank, reason=f"its scores cannot be measured: {error}")
     whole = config.whole
     steps = Plan(whole, len(split.folds[0].training)).steps
     return replace(
         blank,
-        results=measure(split, scores, draws=draws, seed=config.seed),
+        results=results,
         seconds=round(time.monotonic() - start, 1),
         versions=versions(),
         note=(
@@ -141,6 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of run folders")
     parser.add_argument("--config", type=Path, default=CONFIGS / "paper.yaml")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="rows to run")
+    parser.add_argument("--again", action="store_true", help="train anew what was begun")
     parser.add_argument("--random", action="store_true", help="no ImageNet weights")
     parser.add_argument("--steps", type=int, default=0, help="fewer steps, for a trial")
     parser.add_argument("--images", type=int, default=0, help="of each patient, for a trial")
@@ -150,6 +172,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if (given.images or given.steps) and given.records == RECORDS:
         parser.error(TRIAL_REMEDY)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    _run(given, command_line(MODULE, arguments))
+
+
+def _run(given: argparse.Namespace, command: str) -> None:
+    """Train and record the rows that were asked for."""
     config = read_config(given.config)
     config = replace(config, pretrained=config.pretrained and not given.random)
     if given.steps:
@@ -163,13 +190,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         known = ", ".join(row.name for row in rows)
         raise MSIQAError(f"Table 2 has no row {', '.join(unknown)}. It has {known}.")
     split = read_split(given.data or data_root() / "pet-ct-iqa-ds", at_most=given.images)
-    command = command_line(MODULE, arguments)
+    trial = bool(given.images or given.steps)
     for row in rows:
         if not given.only or row.name in given.only:
-            record = run_row(row, split, config, given.runs, command=command, draws=given.draws)
+            record = run_row(
+                row,
+                split,
+                config,
+                work_folder(given.runs, trial=trial),
+                command=command,
+                draws=given.draws,
+                again=given.again or trial,
+            )
             write_record(record, given.records)
             logger.info("%s", line(record))
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -1,0 +1,175 @@
+"""What is checked and noted of a run before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from MSIQALib.errors import InputError
+from training.config import TrainingConfig
+from training.datasets.completeness import (
+    require_combinations,
+    require_listed,
+    require_pristine,
+)
+from training.datasets.labelled import LabelledImage, data_root, patients
+from training.datasets.sources import read_images
+from training.global_batch import process_count
+from training.narrow import EXPANSION
+from training.run_folder import RunFolder
+from training.run_sources import keep_labelled, keep_start
+from training.split import held_out_patients, marked_patients
+from training.widening import parts_that_fit
+
+
+@dataclass(frozen=True)
+class BegunRun:
+    """A run that may go on.
+
+    Attributes:
+        config: The run's, with the names of the patients that are left out.
+        images: All labelled images.
+        folder: Knows configuration and data.
+    """
+
+    config: TrainingConfig
+    images: tuple[LabelledImage, ...]
+    folder: RunFolder
+
+    @property
+    def chosen(self) -> tuple[LabelledImage, ...]:
+        """The images of the patients that are trained on."""
+        return tuple(i for i in self.images if i.patient not in self.config.data.held_out)
+
+    @property
+    def left_out(self) -> tuple[LabelledImage, ...]:
+        """The images of the patients that are left out."""
+        return tuple(i for i in self.images if i.patient in self.config.data.held_out)
+
+
+def begin_run(config: TrainingConfig, runs: Path, *, writes: bool = True) -> BegunRun:
+    """Check a configuration and its data, and open the run's folder.
+
+    Args:
+        config: What to do.
+        runs: Folder of run folders.
+        writes: False in processes that leave the writing to another one.
+
+    Raises:
+        InputError: The data are missing or damaged, the configuration does not fit them or the
+            processes, or the folder holds a run with another configuration, other labelled
+            pictures or another file to start from.
+    """
+    check_options(config)
+    images = read_images(config.data, data_root())
+    marked = marked_patients(data_root() / config.data.labelled)
+    config = with_split(config, images, marked)
+    check_data(config, images)
+    # What is refused above leaves no folder, which would refuse the corrected configuration.
+    folder = RunFolder(runs / config.name, writes=writes)
+    folder.save_config(config)
+    keep_labelled(folder, images)
+    keep_start(folder, config, images)
+    return BegunRun(config, images, folder)
+
+
+def check_options(config: TrainingConfig) -> None:
+    """Refuse options that cannot be carried out.
+
+    Raises:
+        InputError: They do not fit each other, the processes or the files that they name.
+    """
+    count = process_count()
+    if count > 1 and config.fusion.pictures:
+        raise InputError(
+            "fusion.pictures",
+            "the stored features are made and fitted in one process",
+            "Start it without `accelerate launch`",
+        )
+    if config.narrow.wanted and (config.data.held_out or config.data.held_out_share):
+        raise InputError(
+            "data.held_out",
+            "the parts of the narrow networks see pictures of every patient but one",
+            "Measure with python -m training.crossvalidate",
+        )
+    if config.narrow.parts and not (config.narrow.trunk or config.start):
+        raise InputError(
+            "narrow.parts",
+            "there is nothing for the parts to begin as",
+            "Give narrow.trunk, or a weights file of narrow networks as start",
+        )
+    if config.start and not (config.fusion.pictures and Path(config.start).is_file()):
+        raise InputError(
+            "start",
+            f"training cannot go on from {config.start}",
+            "Name a weights file, as seen from here, and store features (fusion.pictures)",
+        )
+    if config.whole.batch % count:
+        raise InputError(
+            "whole.batch",
+            f"a batch of {config.whole.batch} cannot be shared out to {count} processes evenly",
+            "Choose another number of processes",
+        )
+
+
+def with_split(
+    config: TrainingConfig, images: tuple[LabelledImage, ...], marked: tuple[str, ...] = ()
+) -> TrainingConfig:
+    """Put the names of the patients that are left out into the configuration.
+
+    Args:
+        config: Names them, or gives their share.
+        images: All labelled images.
+        marked: The data set's own test patients.
+
+    Raises:
+        InputError: They are not in the data, or nobody is left.
+    """
+    try:
+        held_out = held_out_patients(config.data, images, config.seed, marked)
+    except ValueError as error:
+        raise InputError(
+            "data.held_out", str(error), "Name some of the data set's patients"
+        ) from error
+    return replace(config, data=replace(config.data, held_out=held_out))
+
+
+def check_data(config: TrainingConfig, images: Sequence[LabelledImage]) -> None:
+    """Refuse labelled pictures that would end the run hours later.
+
+    Args:
+        config: With the names of the patients that are left out.
+        images: All labelled images.
+
+    Raises:
+        InputError: A picture cannot be decoded, one is missing that others need, or there are too
+            many patients for the narrow networks.
+    """
+    chosen = [i for i in images if i.patient not in config.data.held_out]
+    fresh = config.whole.wanted and config.whole.fresh > 0
+    if config.narrow.wanted:
+        _check_room(config, len(patients(images)))
+    if config.fusion.pictures:
+        require_listed(images)
+    if config.fusion.pictures or fresh:
+        require_combinations(chosen)
+    if config.fusion.pictures and config.fusion.labelled_views > 1:
+        require_pristine(images)
+    if config.whole.wanted and config.whole.views:
+        require_pristine(chosen)
+    for image in images:
+        image.read()
+
+
+def _check_room(config: TrainingConfig, count: int) -> None:
+    """Refuse more narrow networks than a ResNet-50 has room for."""
+    stem, widths = config.narrow.stem, config.narrow.widths
+    most = parts_that_fit(stem, [EXPANSION * width for width in widths])
+    if count > most:
+        raise InputError(
+            "narrow.widths",
+            f"parts with a stem of {stem} and widths of {', '.join(map(str, widths))} fit into a "
+            f"ResNet-50 for {most} patients, but the labelled images are of {count}",
+            "Give labelled images of fewer patients, or make the parts narrower",
+        )

@@ -1,0 +1,71 @@
+"""What a run was begun with beside its configuration: the labelled pictures and the start file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from MSIQALib.errors import InputError
+from training.config import TrainingConfig
+from training.datasets.identity import digest_of
+from training.datasets.labelled import LabelledImage, patients
+from training.datasets.manifest import sha256_of
+from training.pretrain import BRANCHES
+from training.run_folder import RunFolder
+
+LABELLED, START = "labelled", "start"
+"""Names in the run folder's record."""
+
+
+def keep_labelled(folder: RunFolder, images: Sequence[LabelledImage]) -> None:
+    """Note the labelled pictures of a run, or see that they are still those it was begun with.
+
+    A run folder from before this was noted goes on with what it is given.
+
+    Args:
+        folder: The run's.
+        images: All that decide what the run gives, in their order.
+
+    Raises:
+        InputError: The run was begun with other pictures, or other scores of them.
+    """
+    if not folder.begun_with(LABELLED, digest_of(images)):
+        raise InputError(
+            folder.path,
+            "this run was begun with other labelled pictures, or other scores of them",
+            "Give the new run another name or another folder (--runs), or put the earlier data "
+            "back to go on with it",
+        )
+
+
+def keep_start(folder: RunFolder, config: TrainingConfig, images: Sequence[LabelledImage]) -> None:
+    """Note the weights file that a run starts from, or see that it is still the same.
+
+    Nothing is asked once all that is taken from it is stored, since it takes part no more. A run
+    folder from before this was noted goes on with the file that is there.
+
+    Args:
+        folder: The run's.
+        config: Names the file, or none.
+        images: The labelled pictures; their patients name the parts of the narrow networks.
+
+    Raises:
+        InputError: The run was begun with another file at that path.
+    """
+    if not config.start or _all_is_stored(folder, config, images):
+        return
+    if not folder.begun_with(START, sha256_of(Path(config.start))):
+        raise InputError(
+            config.start,
+            f"the run {folder.path} was begun with another file at this path, with the SHA-256 "
+            f"{folder.sources()[START]}",
+            "Put that file back, or give the new run another name or another folder (--runs)",
+        )
+
+
+def _all_is_stored(
+    folder: RunFolder, config: TrainingConfig, images: Sequence[LabelledImage]
+) -> bool:
+    names = [f"{branch}-features" for branch in BRANCHES]
+    names += patients(images) if config.narrow.wanted else ()
+    return all(folder.checkpoint(name).is_file() for name in names)

@@ -99,6 +99,13 @@ def check_options(config: TrainingConfig) -> None:
             "there is nothing for the parts to begin as",
             "Give narrow.trunk, or a weights file of narrow networks as start",
         )
+    share = config.narrow.start_share
+    if share and not (config.start and 0 < share < 1):
+        raise InputError(
+            "narrow.start_share",
+            f"a share of {share:g} of what the parts began as cannot be taken",
+            "Give a share from 0 to below 1, and a weights file as start",
+        )
     if config.start and not (config.fusion.pictures and Path(config.start).is_file()):
         raise InputError(
             "start",

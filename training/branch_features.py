@@ -247,7 +247,7 @@ def run_branch(config: TrainingConfig, name: str, folder: RunFolder) -> None:
         branch.stages.load_state_dict(network.get_submodule(name).state_dict())
     if name == "resnet" and config.narrow.wanted:
         parts = patients(read_images(config.data, data_root()))
-        branch.stages.load_state_dict(side_by_side(part_states(config.narrow, folder, parts)))
+        branch.stages.load_state_dict(side_by_side(part_states(config, folder, parts)))
     pretrain(
         branch,
         getattr(config, name),

@@ -159,6 +159,8 @@ class NarrowConfig:
         parts: Phases of each part, from the trunk or, where `TrainingConfig.start` names a file,
             from the part that is in it.
         pristine: Share of pristine pictures in the content of the parts.
+        start_share: Share of the weights that a part began with, in `TrainingConfig.start`, when
+            the parts are laid side by side; the rest are those that it has learnt.
     """
 
     stem: int = 48
@@ -167,6 +169,7 @@ class NarrowConfig:
     trunk_processes: int = 2
     parts: tuple[NarrowPhase, ...] = ()
     pristine: float = 0.4
+    start_share: float = 0.0
 
     @property
     def wanted(self) -> bool:

@@ -242,20 +242,37 @@ def measure(learner: NarrowLearner, config: TrainingConfig, slices: tuple[CleanS
     refresh_statistics(learner.stages, lambda i: pictures[i][0], config.fusion.statistics)
 
 
-def part_states(config: NarrowConfig, folder: RunFolder, parts: Sequence[str]) -> list[Any]:
+def part_states(config: TrainingConfig, folder: RunFolder, parts: Sequence[str]) -> list[Any]:
     """Read the NarrowResNets of the parts, with the shared weights of the trunk.
+
+    The mean of what a part began as and what it has learnt since often does better on content that
+    neither saw than both (Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022).
+
+    Args:
+        config: The run's; `narrow.start_share` weighs what the parts began as.
+        folder: Of the run.
+        parts: Their names.
 
     Raises:
         FileNotFoundError: A part is missing.
     """
+    share = config.narrow.start_share
     states = []
-    for part in parts:
+    for number, part in enumerate(parts):
         stored = folder.load(part)
         if stored is None:
             raise FileNotFoundError(f"{folder.path} lacks part {part}")
-        learner = NarrowLearner(config.stem, config.widths)
+        learner = NarrowLearner(config.narrow.stem, config.narrow.widths)
         learner.load_state_dict(stored["learner"])
-        states.append(learner.stages.state_dict())
+        state = learner.stages.state_dict()
+        if share:
+            wide = load_model(Path(config.start)).network.resnet.state_dict()
+            began = cut_out(wide, state, number)
+            state = {
+                key: value.lerp(began[key], share) if value.is_floating_point() else value
+                for key, value in state.items()
+            }
+        states.append(state)
     return states
 
 

@@ -270,3 +270,12 @@ def test_weights_name_published_data_as_such_and_others_by_their_folder(tmp_path
     assert name_data(TrainingConfig(data=ldct, whole=WholeConfig(fresh=0.0))) == (
         "LDCTIQAC2023 (labels)"
     )
+
+
+@pytest.mark.parametrize(("share", "start"), [(0.5, ""), (1.0, "weights"), (-0.5, "weights")])
+def test_a_share_of_no_start_or_all_of_it_is_refused(
+    tmp_path: Path, root: Path, share: float, start: str
+) -> None:
+    config = replace(STORED, start=start, narrow=NarrowConfig(start_share=share))
+    with pytest.raises(InputError, match="start_share"):
+        begin_run(config, tmp_path / "runs")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -35,7 +37,7 @@ from training.narrow import (
     combination_error,
     expected_score_error,
 )
-from training.narrow_training import teach, train_part
+from training.narrow_training import part_states, teach, train_part
 from training.run_folder import RunFolder
 from training.schedule import warm_cosine
 from training.widening import channels_of, cut_out, side_by_side
@@ -135,6 +137,28 @@ def test_no_part_is_cut_out_of_what_has_none() -> None:
     whole = ResNetStages(stages=4, pretrained=False).state_dict()
     with pytest.raises(ValueError, match="channels that are not its own"):
         cut_out(whole, states[0], 0)
+
+
+def test_parts_are_mixed_with_what_they_began_as(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, folder = parts(2), RunFolder(tmp_path)
+    wide = ResNetStages(stages=4, pretrained=False)
+    wide.load_state_dict(side_by_side([one.stages.state_dict() for one in began]))
+    start = SimpleNamespace(network=SimpleNamespace(resnet=wide))
+    monkeypatch.setattr(narrow_training, "load_model", lambda _: start)
+    learnt = [learner(seed) for seed in (7, 8)]
+    for name, one in zip("AB", learnt, strict=True):
+        folder.save(name, {"learner": one.state_dict()})
+    narrow = NarrowConfig(stem=STEM, widths=WIDTHS, start_share=0.25)
+    mixed = part_states(TrainingConfig(start="old", narrow=narrow), folder, "AB")
+    for state, old, new in zip(mixed, began, learnt, strict=True):
+        first, last = old.stages.state_dict(), new.stages.state_dict()
+        for key, value in state.items():
+            if value.is_floating_point():
+                torch.testing.assert_close(value, 0.25 * first[key] + 0.75 * last[key])
+    alone = part_states(TrainingConfig(narrow=replace(narrow, start_share=0.0)), folder, "AB")
+    assert torch.equal(alone[1]["layer4.2.conv3.weight"], learnt[1].stages.layer4[2].conv3.weight)
 
 
 def test_every_part_has_channels_of_its_own_after_the_first_stage() -> None:

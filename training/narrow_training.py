@@ -24,7 +24,7 @@ from torch import nn
 from MSIQALib.errors import InputError
 from MSIQALib.model.checkpoint import load_model
 from training.command import run_command
-from training.config import NarrowConfig, NarrowPhase, TrainingConfig, read_config
+from training.config import NarrowPhase, TrainingConfig, read_config
 from training.content import read_slices
 from training.datasets.clean_slices import CleanSlice
 from training.datasets.composition import Variety

@@ -152,8 +152,10 @@ def test_every_kind_that_is_spoken_of_is_there_with_its_unit() -> None:
     units = {one.name: one.unit for one in ALL_DEGRADATIONS}
     assert units == {
         "PET counts": "of the counts",
+        "PET counts, unfiltered": "of the counts",
         "PET resolution": "mm FWHM added",
         "CT dose": "of the dose",
+        "CT noise": "HU",
         "breathing": "mm",
         "slice thickness": "mm",
     }

@@ -197,7 +197,8 @@ OWN_ROW = next(row for row in read_registry().petct if row.name == "ms-iqa")
 def test_this_projects_row_does_not_quote_figures_of_other_pictures(tmp_path: Path) -> None:
     record = run_row(OWN_ROW, a_plan(tmp_path))
     assert not record.measured
-    assert "run python -m training.train --config training/configs/bf16_cpu.yaml" in record.reason
+    config = OWN_ROW.options["config"]
+    assert f"run python -m training.train --config {config}" in record.reason
     assert "hold for PET-CT-IQA-DS as published alone" in record.reason
     assert "A (135 pictures), B (135 pictures), C (135 pictures)" in record.reason
 

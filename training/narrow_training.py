@@ -257,6 +257,7 @@ def part_states(config: TrainingConfig, folder: RunFolder, parts: Sequence[str])
         FileNotFoundError: A part is missing.
     """
     share = config.narrow.start_share
+    wide = load_model(Path(config.start)).network.resnet.state_dict() if share else {}
     states = []
     for number, part in enumerate(parts):
         stored = folder.load(part)
@@ -266,7 +267,6 @@ def part_states(config: TrainingConfig, folder: RunFolder, parts: Sequence[str])
         learner.load_state_dict(stored["learner"])
         state = learner.stages.state_dict()
         if share:
-            wide = load_model(Path(config.start)).network.resnet.state_dict()
             began = cut_out(wide, state, number)
             state = {
                 key: value.lerp(began[key], share) if value.is_floating_point() else value

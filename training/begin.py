@@ -100,11 +100,17 @@ def check_options(config: TrainingConfig) -> None:
             "Give narrow.trunk, or a weights file of narrow networks as start",
         )
     share = config.narrow.start_share
-    if share and not (config.start and 0 < share < 1):
+    if share and not (config.start and 0 < share <= 1):
         raise InputError(
             "narrow.start_share",
             f"a share of {share:g} of what the parts began as cannot be taken",
-            "Give a share from 0 to below 1, and a weights file as start",
+            "Give a share from 0 to 1, and a weights file as start",
+        )
+    if config.narrow.kept and (config.narrow.trunk or config.narrow.parts):
+        raise InputError(
+            "narrow.start_share",
+            "parts that stay as they began learn nothing",
+            "Leave narrow.trunk and narrow.parts out, or give a share below 1",
         )
     if config.start and not (config.fusion.pictures and Path(config.start).is_file()):
         raise InputError(

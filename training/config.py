@@ -160,7 +160,8 @@ class NarrowConfig:
             from the part that is in it.
         pristine: Share of pristine pictures in the content of the parts.
         start_share: Share of the weights that a part began with, in `TrainingConfig.start`, when
-            the parts are laid side by side; the rest are those that it has learnt.
+            the parts are laid side by side; the rest are those that it has learnt. With 1 the parts
+            stay as they are in that file, and only fusion and regressor learn.
     """
 
     stem: int = 48
@@ -174,7 +175,12 @@ class NarrowConfig:
     @property
     def wanted(self) -> bool:
         """Whether ResNet-50 is made of narrow networks at all."""
-        return bool(self.trunk or self.parts)
+        return self.kept or bool(self.trunk or self.parts)
+
+    @property
+    def kept(self) -> bool:
+        """Whether the parts stay as they are in the file to start from."""
+        return self.start_share == 1
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ from training.features import refresh_statistics
 from training.narrow import NarrowLearner
 from training.run_folder import RunFolder, Timer
 from training.schedule import warm_cosine
-from training.widening import cut_out
+from training.widening import State, cut_out
 
 logger = logging.getLogger(__name__)
 
@@ -218,18 +218,27 @@ def _load_start(
     """Let a part begin as the one in the file that the configuration names, else as the trunk."""
     if config.start:
         wide = load_model(Path(config.start)).network.resnet.state_dict()
-        try:
-            own = cut_out(wide, learner.stages.state_dict(), number)
-        except ValueError as error:
-            raise InputError(
-                config.start, str(error), "Give narrow.stem and narrow.widths as it was made with"
-            ) from error
+        own = _cut(wide, learner.stages.state_dict(), number, config)
         learner.stages.load_state_dict(own)
         return
     trunk = folder.load(TRUNK)
     if trunk is None:
         raise FileNotFoundError(f"{folder.path} lacks the trunk")
     learner.load_state_dict(trunk["learner"])
+
+
+def _cut(wide: State, like: State, number: int, config: TrainingConfig) -> dict[str, torch.Tensor]:
+    """Take a part out of the ResNet-50 in the file that the configuration names.
+
+    Raises:
+        InputError: It is not made of narrow networks as wide as these.
+    """
+    try:
+        return cut_out(wide, like, number)
+    except ValueError as error:
+        raise InputError(
+            config.start, str(error), "Give narrow.stem and narrow.widths as it was made with"
+        ) from error
 
 
 def measure(learner: NarrowLearner, config: TrainingConfig, slices: tuple[CleanSlice, ...]) -> None:
@@ -255,19 +264,24 @@ def part_states(config: TrainingConfig, folder: RunFolder, parts: Sequence[str])
 
     Raises:
         FileNotFoundError: A part is missing.
+        InputError: The file to start from is not made of narrow networks as wide as these.
     """
     share = config.narrow.start_share
     wide = load_model(Path(config.start)).network.resnet.state_dict() if share else {}
     states = []
     for number, part in enumerate(parts):
+        learner = NarrowLearner(config.narrow.stem, config.narrow.widths)
+        state = learner.stages.state_dict()
+        if config.narrow.kept:
+            states.append(_cut(wide, state, number, config))
+            continue
         stored = folder.load(part)
         if stored is None:
             raise FileNotFoundError(f"{folder.path} lacks part {part}")
-        learner = NarrowLearner(config.narrow.stem, config.narrow.widths)
         learner.load_state_dict(stored["learner"])
         state = learner.stages.state_dict()
         if share:
-            began = cut_out(wide, state, number)
+            began = _cut(wide, state, number, config)
             state = {
                 key: value.lerp(began[key], share) if value.is_floating_point() else value
                 for key, value in state.items()

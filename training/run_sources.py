@@ -67,5 +67,6 @@ def _all_is_stored(
     folder: RunFolder, config: TrainingConfig, images: Sequence[LabelledImage]
 ) -> bool:
     names = [f"{branch}-features" for branch in BRANCHES]
-    names += patients(images) if config.narrow.wanted else ()
+    learnt = config.narrow.wanted and not config.narrow.kept
+    names += patients(images) if learnt else ()
     return all(folder.checkpoint(name).is_file() for name in names)

@@ -272,10 +272,22 @@ def test_weights_name_published_data_as_such_and_others_by_their_folder(tmp_path
     )
 
 
-@pytest.mark.parametrize(("share", "start"), [(0.5, ""), (1.0, "weights"), (-0.5, "weights")])
-def test_a_share_of_no_start_or_all_of_it_is_refused(
+@pytest.mark.parametrize(
+    ("share", "start"), [(0.5, ""), (1.0, ""), (1.5, "weights"), (-0.5, "weights")]
+)
+def test_a_share_of_no_start_or_more_than_all_of_it_is_refused(
     tmp_path: Path, root: Path, share: float, start: str
 ) -> None:
     config = replace(STORED, start=start, narrow=NarrowConfig(start_share=share))
     with pytest.raises(InputError, match="start_share"):
         begin_run(config, tmp_path / "runs")
+
+
+def test_parts_that_stay_as_they_began_are_not_taught(tmp_path: Path, root: Path) -> None:
+    start = tmp_path / "weights"
+    start.write_bytes(b"weights")
+    kept = NarrowConfig(start_share=1.0)
+    config = replace(STORED, start=str(start), narrow=replace(kept, parts=(NarrowPhase(),)))
+    with pytest.raises(InputError, match="stay as they began learn nothing"):
+        begin_run(config, tmp_path / "runs")
+    begin_run(replace(config, narrow=kept), tmp_path / "runs")

@@ -116,20 +116,35 @@ def test_one_command_goes_from_random_weights_to_scores(
     metrics = json.loads((folder.path / "metrics.json").read_text())
     assert metrics["trained_on"]["pooled"]["n"] == 54
 
-    # Heads alone learn, so that parts and Swin must come out as they are in the file.
-    path = tmp_path / "longer.yaml"
-    path.write_text(LONGER.replace("WEIGHTS", str(weights)))
-    longer = load_model(train(read_config(path), path, runs)).network
-    for name, tensor in resnet.items():
-        again = longer.resnet.state_dict()[name]
-        if not name.endswith(("running_mean", "running_var", "num_batches_tracked")):
-            assert torch.allclose(again, tensor, atol=tensor.abs().max().item() / 100), name
-    for name, tensor in network.swin.state_dict().items():
-        assert torch.allclose(longer.swin.state_dict()[name], tensor, atol=1e-2), name
-    assert not torch.equal(
-        longer.fusion.state_dict()["reduce.0.weight"],
-        network.fusion.state_dict()["reduce.0.weight"],
+    # Heads alone learn, or nothing does: parts and Swin must come out as they are in the file.
+    heads = LONGER.replace("WEIGHTS", str(weights))
+    nothing = "\n".join(
+        "  start_share: 1.0" if "parts:" in line else line
+        for line in heads.replace("longer", "kept").splitlines()
     )
+    for name, text in {"longer": heads, "kept": nothing}.items():
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(text)
+        config = read_config(path)
+        again = load_model(train(config, path, runs)).network
+        came_out_as_they_were(again, network)
+        assert not torch.equal(
+            again.fusion.state_dict()["reduce.0.weight"],
+            network.fusion.state_dict()["reduce.0.weight"],
+        )
+    assert not (runs / "kept" / "A.ckpt").exists()
+    rows = crossvalidate_stored(config, RunFolder(runs / "kept"))
+    assert rows["pooled"]["n"] == 54
+
+
+def came_out_as_they_were(again: MSIQA, before: MSIQA) -> None:
+    """Compare backbones but for the statistics, which are measured anew."""
+    state = again.resnet.state_dict()
+    for name, tensor in before.resnet.state_dict().items():
+        if not name.endswith(("running_mean", "running_var", "num_batches_tracked")):
+            assert torch.allclose(state[name], tensor, atol=tensor.abs().max().item() / 100), name
+    for name, tensor in before.swin.state_dict().items():
+        assert torch.allclose(again.swin.state_dict()[name], tensor, atol=1e-2), name
 
 
 def refused(tmp_path: Path, text: str, match: str) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from MSIQALib.errors import InputError
 from MSIQALib.model.backbones import ResNetStages
 from training import narrow_training
 from training.config import NarrowConfig, NarrowPhase, TrainingConfig
@@ -159,6 +160,16 @@ def test_parts_are_mixed_with_what_they_began_as(
                 torch.testing.assert_close(value, 0.25 * first[key] + 0.75 * last[key])
     alone = part_states(TrainingConfig(narrow=replace(narrow, start_share=0.0)), folder, "AB")
     assert torch.equal(alone[1]["layer4.2.conv3.weight"], learnt[1].stages.layer4[2].conv3.weight)
+
+    kept = TrainingConfig(start="old", narrow=replace(narrow, start_share=1.0))
+    for state, old in zip(
+        part_states(kept, RunFolder(tmp_path / "none"), "AB"), began, strict=True
+    ):
+        for key, value in old.stages.state_dict().items():
+            assert torch.equal(state[key], value), key
+    narrower = replace(kept.narrow, widths=(WIDTHS[0], *(w // 2 for w in WIDTHS[1:])))
+    with pytest.raises(InputError, match=r"old: .* Give narrow\.stem and narrow\.widths"):
+        part_states(replace(kept, narrow=narrower), folder, "AB")
 
 
 def test_every_part_has_channels_of_its_own_after_the_first_stage() -> None:

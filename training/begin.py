@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from training.datasets.completeness import (
 )
 from training.datasets.labelled import LabelledImage, data_root, patients
 from training.datasets.sources import read_images
+from training.degradations import DEGRADATIONS
 from training.global_batch import process_count
 from training.narrow import EXPANSION
 from training.run_folder import RunFolder
@@ -117,6 +119,15 @@ def check_options(config: TrainingConfig) -> None:
             "start",
             f"training cannot go on from {config.start}",
             "Name a weights file, as seen from here, and store features (fusion.pictures)",
+        )
+    times = config.fusion.ladder_times
+    unknown = sorted(set(times) - {degradation.name for degradation in DEGRADATIONS})
+    if unknown or any(not (0 <= t < math.inf) for t in times.values()):
+        wrong = ", ".join(unknown) or ", ".join(f"{k}: {t:g}" for k, t in times.items())
+        raise InputError(
+            "fusion.ladder_times",
+            f"ladders cannot be drawn so: {wrong}",
+            f"Give numbers from 0 for {', '.join(d.name for d in DEGRADATIONS)}",
         )
     if config.whole.batch % count:
         raise InputError(

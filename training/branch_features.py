@@ -30,7 +30,7 @@ from training.datasets.distorted import (
 )
 from training.datasets.labelled import LabelledImage, data_root, patients
 from training.datasets.ladders import Ladder, stored_ladders
-from training.datasets.slice_ladders import varied_ladders
+from training.datasets.slice_ladders import SEVERAL, varied_ladders
 from training.datasets.sources import read_images
 from training.datasets.views import LabelledViews
 from training.datasets.volume_pairs import find_pairs
@@ -128,6 +128,7 @@ class Stored:
         fresh: Of the freshly distorted pictures.
         ladders: Of the rungs, one ladder after the other; None where there are none.
         rungs: Rungs of each ladder.
+        ladder_times: (L,) how often each ladder is drawn against the others.
         backbones: The states of "resnet" and "swin".
     """
 
@@ -135,6 +136,7 @@ class Stored:
     fresh: StoredFeatures
     ladders: StoredFeatures | None
     rungs: int
+    ladder_times: torch.Tensor
     backbones: dict[str, dict[str, torch.Tensor]]
 
     def with_part(self, part: int, config: NarrowConfig) -> Stored:
@@ -196,10 +198,10 @@ def load_features(config: TrainingConfig, folder: RunFolder) -> Stored:
 
 def _joined_ladders(
     config: TrainingConfig, folder: RunFolder, stored: dict[str, dict[str, Any]]
-) -> tuple[StoredFeatures | None, int]:
+) -> tuple[StoredFeatures | None, int, torch.Tensor]:
     ladders = read_ladders(config, folder)
     if not ladders:
-        return None, 0
+        return None, 0, torch.empty(0)
     rungs = len(ladders[0].pictures)
     count = rungs * len(ladders)
     unknown = [float("nan")] * count
@@ -211,7 +213,9 @@ def _joined_ladders(
         unknown,
         tuple(one.patient for one in ladders for _ in range(rungs)),
     )
-    return features, rungs
+    times = config.fusion.ladder_times
+    drawn = [1.0 if one.patient == SEVERAL else times.get(one.degradation, 1.0) for one in ladders]
+    return features, rungs, torch.tensor(drawn)
 
 
 def _joined(

@@ -206,6 +206,8 @@ class FusionConfig:
         ladder_held_out: The last so many studies are left out, to measure on.
         varied_ladders: More ladders, of single slices that are of no clean study (CT without a
             PET, phantoms).
+        ladder_times: How often the regressor draws a clean study's ladder, by the name of its
+            degradation (`training.degradations`), against 1 of all others.
         ladder_weight: Weight of the error in the order of the rungs.
         ladder_margin: By how much the score should fall a step, in Likert units.
         range_weight: Weight of the squared error of scores above the best or below the worst of
@@ -226,6 +228,7 @@ class FusionConfig:
     ladders: int = 0
     ladder_held_out: int = 0
     varied_ladders: int = 0
+    ladder_times: dict[str, float] = dataclasses.field(default_factory=dict)
     ladder_weight: float = 0.5
     ladder_margin: float = 0.1
     range_weight: float = 0.0
@@ -354,7 +357,7 @@ def read_config(path: Path) -> TrainingConfig:
         raise InputError(path, str(error), "See training/config.py for what there is") from error
 
 
-def _build(kind: Any, value: Any, name: str) -> Any:
+def _build(kind: Any, value: Any, name: str) -> Any:  # noqa: PLR0911 -- one return for each kind
     """Turn plain YAML values into the type `kind`; `name` is for messages."""
     where = name or "the file"
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
@@ -376,6 +379,10 @@ def _build(kind: Any, value: Any, name: str) -> Any:
         if len(value) != len(arguments):
             raise ValueError(f"{where} must have {len(arguments)} values")
         return tuple(_build(a, v, name) for a, v in zip(arguments, value, strict=True))
+    if origin is dict:
+        if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+            raise ValueError(f"{where} must hold values by name")
+        return {key: _build(arguments[1], v, f"{name}.{key}") for key, v in value.items()}
     if origin is Literal:
         if value not in arguments:
             raise ValueError(f"{where} must be one of {', '.join(arguments)}, not {value!r}")

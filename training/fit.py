@@ -48,10 +48,15 @@ class ScoredVectors:
 
 @dataclass(frozen=True)
 class LadderVectors:
-    """f_w and f_s (L, K, 768) of L slices at K rungs each, from the original to the worst."""
+    """f_w and f_s (L, K, 768) of L slices at K rungs each, from the original to the worst.
+
+    Attributes:
+        times: (L,) how often each is drawn against the others.
+    """
 
     fw: Tensor
     fs: Tensor
+    times: Tensor
 
 
 def fit_regressor(
@@ -118,7 +123,7 @@ def _ladder_scores(
     network: MSIQA, ladders: LadderVectors, moments: Sequence[tuple[Tensor, Tensor]]
 ) -> Tensor:
     """Score the rungs of some ladders, on vectors standardised as the scored ones are."""
-    chosen = torch.randint(len(ladders.fw), (BATCH,))
+    chosen = torch.multinomial(ladders.times, BATCH, replacement=True)
     fw, fs = (
         ((v[chosen] - m) / s).flatten(0, 1)
         for v, (m, s) in zip((ladders.fw, ladders.fs), moments, strict=True)

@@ -163,7 +163,7 @@ class ScoreFit:
         if stored.ladders is not None:
             fw, fs = fused(network, stored.ladders)
             shape = (-1, stored.rungs, fw.shape[1])
-            self._ladders = LadderVectors(fw.view(shape), fs.view(shape))
+            self._ladders = LadderVectors(fw.view(shape), fs.view(shape), stored.ladder_times)
 
     def fit(self, images: Iterable[LabelledImage]) -> None:
         """Fit the regressor to the patients of these images, and to nothing of any other.

@@ -84,7 +84,7 @@ def ladder_vectors(n: int, seed: int, sign: float) -> LadderVectors:
     carriers = (torch.arange(LENGTH) % 4 == 1).float()
     rungs = sign * carriers * torch.arange(4.0)[:, None]
     fw, fs = (3 * (v + rungs) + 7 for v in torch.randn(2, n, 1, LENGTH, generator=generator))
-    return LadderVectors(fw, fs)
+    return LadderVectors(fw, fs, torch.ones(n))
 
 
 def test_ladder_error_asks_for_a_fall_at_every_step() -> None:
@@ -174,7 +174,7 @@ CONFIG = TrainingConfig(fusion=FusionConfig(regressor_steps=10, labelled_views=1
 
 def predictions(features: StoredFeatures, images: list[LabelledImage], held_out: str) -> Tensor:
     fresh = stored("F" * 40, np.zeros(40), 2)
-    fit = ScoreFit(CONFIG, StubNetwork(), Stored(features, fresh, None, 0, {}))
+    fit = ScoreFit(CONFIG, StubNetwork(), Stored(features, fresh, None, 0, torch.empty(0), {}))
     fit.fit(i for i in images if i.patient != held_out)
     return fit.predict(held_out)[0]
 
@@ -201,7 +201,7 @@ def test_pictures_of_no_combination_take_no_part(labelled, monkeypatch) -> None:
     fresh = replace(fresh, combination=torch.tensor([0, UNLISTED, 5, 0]))
     given: list[ScoredVectors] = []
     monkeypatch.setattr(score_fit, "fit_regressor", lambda _, data, *a, **k: given.append(data))
-    fit = ScoreFit(CONFIG, StubNetwork(), Stored(features, fresh, None, 0, {}))
+    fit = ScoreFit(CONFIG, StubNetwork(), Stored(features, fresh, None, 0, torch.empty(0), {}))
     fit.fit(i for i in images if i.patient == "A")
     means = [images[c].score for c in (0, 5, 0)]
     assert given[0].score[27:].tolist() == pytest.approx(means)

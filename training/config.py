@@ -357,7 +357,7 @@ def read_config(path: Path) -> TrainingConfig:
         raise InputError(path, str(error), "See training/config.py for what there is") from error
 
 
-def _build(kind: Any, value: Any, name: str) -> Any:  # noqa: PLR0911 -- one return for each kind
+def _build(kind: Any, value: Any, name: str) -> Any:
     """Turn plain YAML values into the type `kind`; `name` is for messages."""
     where = name or "the file"
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
@@ -387,6 +387,11 @@ def _build(kind: Any, value: Any, name: str) -> Any:  # noqa: PLR0911 -- one ret
         if value not in arguments:
             raise ValueError(f"{where} must be one of {', '.join(arguments)}, not {value!r}")
         return value
+    return _plain(kind, value, where)
+
+
+def _plain(kind: Any, value: Any, where: str) -> Any:
+    """Check a number, a text or a switch."""
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if (

@@ -291,3 +291,15 @@ def test_parts_that_stay_as_they_began_are_not_taught(tmp_path: Path, root: Path
     with pytest.raises(InputError, match="stay as they began learn nothing"):
         begin_run(config, tmp_path / "runs")
     begin_run(replace(config, narrow=kept), tmp_path / "runs")
+
+
+@pytest.mark.parametrize("times", [{"PET count": 2.0}, {"CT dose": -1.0}])
+def test_ladders_of_no_degradation_or_drawn_less_than_never_are_refused(
+    tmp_path: Path, root: Path, times: dict[str, float]
+) -> None:
+    fusion = replace(STORED.fusion, ladder_times=times)
+    with pytest.raises(InputError, match=f"ladder_times.*{next(iter(times))}.*PET resolution"):
+        begin_run(replace(STORED, fusion=fusion), tmp_path / "runs")
+    begin_run(
+        replace(STORED, fusion=replace(fusion, ladder_times={"CT dose": 0.0})), tmp_path / "runs"
+    )

@@ -109,6 +109,23 @@ def test_scores_fall_down_ladders_of_slices_that_were_not_fitted(sign: float) ->
     assert fits.plcc > 0.85
 
 
+def test_ladders_are_drawn_as_often_as_their_times_say() -> None:
+    """Of two ladders that contradict each other only the one that is drawn is learnt."""
+    both = [ladder_vectors(40, 3, sign) for sign in (1.0, -1.0)]
+    unseen = ladder_vectors(40, 9, 1.0)
+    for drawn, sign in enumerate((1, -1)):
+        times = torch.zeros(80)
+        times[40 * drawn : 40 * drawn + 40] = 2.0
+        fw, fs = (torch.cat([getattr(one, name) for one in both]) for name in ("fw", "fs"))
+        network = StubNetwork()
+        ladders = LadderVectors(fw, fs, times)
+        config = FusionConfig(regressor_steps=150)
+        fit_regressor(network, vectors(300), config, QualityLoss(), seed=1, ladders=ladders)
+        with torch.inference_mode():
+            scores = branch_scores(network, unseen.fw.flatten(0, 1), unseen.fs.flatten(0, 1))
+        assert (sign * scores.view(-1, 4).diff() < 0).float().mean() > 0.95
+
+
 def test_scores_stay_on_the_scale_where_that_is_asked_for() -> None:
     """Half of the pictures have the best score; without the penalty many pass it."""
     data = vectors(200)

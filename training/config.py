@@ -175,7 +175,12 @@ class NarrowConfig:
     @property
     def wanted(self) -> bool:
         """Whether ResNet-50 is made of narrow networks at all."""
-        return self.kept or bool(self.trunk or self.parts)
+        return self.kept or self.learnt
+
+    @property
+    def learnt(self) -> bool:
+        """Whether any of them is taught here."""
+        return bool(self.trunk or self.parts)
 
     @property
     def kept(self) -> bool:

@@ -67,6 +67,5 @@ def _all_is_stored(
     folder: RunFolder, config: TrainingConfig, images: Sequence[LabelledImage]
 ) -> bool:
     names = [f"{branch}-features" for branch in BRANCHES]
-    learnt = config.narrow.wanted and not config.narrow.kept
-    names += patients(images) if learnt else ()
+    names += patients(images) if config.narrow.learnt else ()
     return all(folder.checkpoint(name).is_file() for name in names)

@@ -91,7 +91,7 @@ def run_branches(config_path: Path, runs: Path) -> None:
                 TRUNK,
             ]
         )
-    if config.narrow.wanted and not config.narrow.kept:
+    if config.narrow.learnt:
         parts = patients(read_images(config.data, data_root()))
         _run(*([*narrow, part] for part in parts))
     _run(*(["training.branch_features", *options, "--branch", name] for name in BRANCHES))

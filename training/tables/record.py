@@ -1,6 +1,6 @@
 """Records the learning curves of a training run.
 
-python -m training.tables.record curve runs/ordered_cpu --title "the shipped weights"
+python -m training.tables.record curve runs/longer_cpu --title "the shipped weights"
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from MSIQALib.model.checkpoint import load_model
 from MSIQALib.model.quantization import dequantise, quantise
 from training.command import run_command
 from training.config import NarrowConfig, TrainingConfig, read_config
-from training.content import cache_folder, read_slices
+from training.content import cache_folder, ladder_slices, read_slices
 from training.datasets.clean_slices import CleanSlice
 from training.datasets.composition import Variety
 from training.datasets.distorted import (
@@ -30,6 +30,7 @@ from training.datasets.distorted import (
 )
 from training.datasets.labelled import LabelledImage, data_root, patients
 from training.datasets.ladders import Ladder, stored_ladders
+from training.datasets.picture_ladders import picture_ladders
 from training.datasets.slice_ladders import SEVERAL, varied_ladders
 from training.datasets.sources import read_images
 from training.datasets.views import LabelledViews
@@ -41,7 +42,7 @@ from training.narrow_training import part_states
 from training.pretrain import BRANCHES, Branch, pretrain
 from training.run_folder import RunFolder
 from training.stored_features import StoredFeatures
-from training.widening import channels_of, side_by_side
+from training.widening import SHARED, channels_of, side_by_side
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +89,10 @@ def read_ladders(config: TrainingConfig, folder: RunFolder) -> list[Ladder]:
             )
         variety = Variety(zoom=fusion.zoom)
         ladders += varied_ladders(others, fusion.varied_ladders, variety, seed=seed)
+    if fusion.picture_ladders:
+        content = ladder_slices(config, read_slices(config, folder))
+        variety = Variety(zoom=fusion.zoom)
+        ladders += picture_ladders(content, fusion.picture_ladders, variety, seed=seed)
     return ladders
 
 
@@ -106,7 +111,10 @@ def store_features(config: TrainingConfig, name: str, branch: Branch, folder: Ru
     branch.eval()
     whole = Sampling(variety=Variety(zoom=config.fusion.zoom))
     statistics = DistortedSlices(slices, whole, seed=config.seed + STATISTICS_SEED, length=10**6)
-    refresh_statistics(branch.stages, lambda i: statistics[i][0], config.fusion.statistics)
+    keep = SHARED if name == "resnet" and config.narrow.wanted else ()
+    refresh_statistics(
+        branch.stages, lambda i: statistics[i][0], config.fusion.statistics, keep=keep
+    )
     fresh, views = fresh_pictures(config, slices), labelled_views(config, images)
     logger.info("%s: %d fresh pictures, %d labelled views", name, len(fresh), len(views))
     state = {

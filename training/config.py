@@ -211,6 +211,8 @@ class FusionConfig:
         ladder_held_out: The last so many studies are left out, to measure on.
         varied_ladders: More ladders, of single slices that are of no clean study (CT without a
             PET, phantoms).
+        picture_ladders: More ladders, of pictures with more and more of one of the data set's
+            distortions.
         ladder_times: How often the regressor draws a clean study's ladder, by the name of its
             degradation (`training.degradations`), against 1 of all others.
         ladder_weight: Weight of the error in the order of the rungs.
@@ -233,6 +235,7 @@ class FusionConfig:
     ladders: int = 0
     ladder_held_out: int = 0
     varied_ladders: int = 0
+    picture_ladders: int = 0
     ladder_times: dict[str, float] = dataclasses.field(default_factory=dict)
     ladder_weight: float = 0.5
     ladder_margin: float = 0.1

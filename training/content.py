@@ -8,6 +8,7 @@ from training.config import TrainingConfig
 from training.datasets.chest_ct import read_chest_ct
 from training.datasets.clean_slices import CleanSlice, phantom_slices, read_volumes
 from training.datasets.labelled import data_root
+from training.datasets.volume_pairs import find_pairs
 from training.run_folder import RunFolder
 
 
@@ -27,6 +28,21 @@ def read_slices(config: TrainingConfig, folder: RunFolder) -> tuple[CleanSlice, 
     chest = read_chest_ct(data_root() / config.data.chest_ct, cache)
     wanted = share / (1 - share) * len(usual)
     return usual + chest * (max(1, round(wanted / len(chest))) if chest else 0)
+
+
+def ladder_slices(config: TrainingConfig, slices: tuple[CleanSlice, ...]) -> tuple[CleanSlice, ...]:
+    """Leave out the studies on which the order of ladders is measured.
+
+    Args:
+        config: `fusion.ladder_held_out` says how many of the last studies these are.
+        slices: From `read_slices`.
+    """
+    count = config.fusion.ladder_held_out
+    if not count:
+        return slices
+    studies = find_pairs(data_root() / config.data.volumes)
+    left_out = {pair.name for pair in studies[-count:]}
+    return tuple(clean for clean in slices if clean.source not in left_out)
 
 
 def cache_folder(config: TrainingConfig, folder: RunFolder) -> Path | None:

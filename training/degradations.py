@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import correlate1d, gaussian_filter, gaussian_filter1d
 
-from MSIQALib.imaging.volume import Volume
+from MSIQALib.imaging.volume import Modality, Volume
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -197,12 +197,14 @@ class Degradation:
         strengths: From none to the worst, in ``unit``.
         unit: Of the strengths.
         apply: (CT, PET, strength, seed) to the degraded pair.
+        of: What alone it changes; None where both change.
     """
 
     name: str
     strengths: tuple[float, ...]
     unit: str
     apply: Callable[[Volume, Volume, float, int], tuple[Volume, Volume]]
+    of: Modality | None = None
 
 
 DEGRADATIONS: tuple[Degradation, ...] = (
@@ -211,30 +213,35 @@ DEGRADATIONS: tuple[Degradation, ...] = (
         (1.0, 0.5, 0.25, 0.1, 0.05, 0.02),
         "of the counts",
         lambda ct, pet, f, seed: (ct, reduce_pet_counts(pet, f, seed=seed)),
+        "PT",
     ),
     Degradation(
         "PET counts, unfiltered",
         (1.0, 0.5, 0.25, 0.1, 0.05, 0.02),
         "of the counts",
         lambda ct, pet, f, seed: (ct, reduce_pet_counts(pet, f, seed=seed, noise_fwhm_mm=0)),
+        "PT",
     ),
     Degradation(
         "PET resolution",
         (0.0, 4.0, 6.0, 8.0, 12.0, 16.0),
         "mm FWHM added",
         lambda ct, pet, mm, _: (ct, blur_pet(pet, mm)),
+        "PT",
     ),
     Degradation(
         "CT dose",
         (1.0, 0.5, 0.25, 0.1, 0.05, 0.02),
         "of the dose",
         lambda ct, pet, f, seed: (reduce_ct_dose(ct, f, seed=seed), pet),
+        "CT",
     ),
     Degradation(
         "CT noise",
         (0.0, 10.0, 20.0, 40.0, 80.0, 160.0),
         "HU",
         lambda ct, pet, hu, seed: (add_ct_noise(ct, hu, seed=seed), pet),
+        "CT",
     ),
     Degradation(
         "breathing",

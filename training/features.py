@@ -18,7 +18,13 @@ from training.datasets.distorted import normalise
 BATCH = 16
 
 
-def refresh_statistics(backbone: nn.Module, picture: Callable[[int], Tensor], count: int) -> None:
+def refresh_statistics(
+    backbone: nn.Module,
+    picture: Callable[[int], Tensor],
+    count: int,
+    *,
+    keep: tuple[str, ...] = (),
+) -> None:
     """Measure the batch normalisations' means and variances anew, as plain averages.
 
     Training saw quarter slices and moving averages of changing weights; what is scored later are
@@ -28,8 +34,11 @@ def refresh_statistics(backbone: nn.Module, picture: Callable[[int], Tensor], co
         backbone: Its running statistics change, nothing else.
         picture: Gives (3, H, W) uint8 by number.
         count: How many pictures; rounded down to whole batches.
+        keep: How the names of modules begin whose statistics stay: what was frozen while the rest
+            learnt has given it its pictures with these.
     """
-    norms = [m for m in backbone.modules() if isinstance(m, nn.BatchNorm2d)]
+    named = [(n, m) for n, m in backbone.named_modules() if isinstance(m, nn.BatchNorm2d)]
+    norms = [norm for name, norm in named if not f"{name}.".startswith(keep)]
     if not norms or count < BATCH:
         return
     momenta = [norm.momentum for norm in norms]
@@ -37,6 +46,8 @@ def refresh_statistics(backbone: nn.Module, picture: Callable[[int], Tensor], co
         norm.reset_running_stats()
         norm.momentum = None
     backbone.train()
+    for name, norm in named:
+        norm.train(not f"{name}.".startswith(keep))
     with torch.no_grad():
         for start in range(0, count - BATCH + 1, BATCH):
             backbone(normalise(torch.stack([picture(i) for i in range(start, start + BATCH)])))

@@ -19,7 +19,6 @@ import hashlib
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +36,8 @@ from training.course import Course
 from training.datasets.labelled import data_root
 from training.datasets.volume_pairs import find_pairs
 from training.degradations import DEGRADATIONS, Degradation
-from training.distortions import Distortion, Picture, distort
+from training.distortions import Picture, distort
+from training.picture_degradations import PICTURE_DEGRADATIONS, PictureDegradation
 from training.tables.course_record import course_record, course_section
 from training.tables.records import code_version, command_line, write_record
 from training.tables.sources import Sources
@@ -46,50 +46,6 @@ logger = logging.getLogger(__name__)
 
 MODULE = "training.monotonicity"
 SEEDS = (0, 1)
-
-
-@dataclass(frozen=True)
-class PictureDegradation:
-    """One of the data set's distortions, which act on the fused picture, in steps.
-
-    Attributes:
-        name: What it is.
-        steps: From none to the worst.
-        strength: Which field of the steps it is, "lam", "sigma" or "quality".
-        unit: In words.
-    """
-
-    name: str
-    steps: tuple[Distortion, ...]
-    strength: str
-    unit: str
-
-    @property
-    def strengths(self) -> tuple[float, ...]:
-        """From none to the worst."""
-        return tuple(float(getattr(step, self.strength)) for step in self.steps)
-
-
-PICTURE_DEGRADATIONS = (
-    PictureDegradation(
-        "data set's specks",
-        tuple(Distortion(lam, 0.0, 100) for lam in (0.0, 0.002, 0.005, 0.01, 0.02, 0.04)),
-        "lam",
-        "specks of a white value",
-    ),
-    PictureDegradation(
-        "data set's noise",
-        tuple(Distortion(0.0, sigma, 100) for sigma in (0.0, 3.0, 6.0, 9.0, 12.0, 15.0)),
-        "sigma",
-        "grey levels",
-    ),
-    PictureDegradation(
-        "data set's JPEG",
-        tuple(Distortion(0.0, 0.0, quality) for quality in (100, 85, 70, 55, 40, 25)),
-        "quality",
-        "JPEG quality",
-    ),
-)
 
 
 def study_pictures(ct: Volume, pet: Volume, wanted: Sequence[int]) -> list[Picture]:

@@ -25,7 +25,7 @@ from MSIQALib.errors import InputError
 from MSIQALib.model.checkpoint import load_model
 from training.command import run_command
 from training.config import NarrowPhase, TrainingConfig, read_config
-from training.content import read_slices
+from training.content import ladder_slices, read_slices
 from training.datasets.clean_slices import CleanSlice
 from training.datasets.composition import Variety
 from training.datasets.distorted import DistortedSlices, Sampling, normalise
@@ -183,6 +183,7 @@ def train_part(config: TrainingConfig, folder: RunFolder, part: str) -> None:
         learner.freeze_first()
         pristine = [i.read() for i in others if i.pristine]
     slices = read_slices(config, folder)
+    climbed = ladder_slices(config, slices)
     seed = config.seed + (0 if part == TRUNK else PARTS_SEED + sum(part.encode()))
 
     def groups(phase: NarrowPhase, number: int) -> DistortedGroups:
@@ -194,6 +195,7 @@ def train_part(config: TrainingConfig, folder: RunFolder, part: str) -> None:
             size=phase.group_size,
             seed=1000 * seed + number,
             ladders=phase.ladders,
+            climbed=climbed,
         )
 
     phases = narrow.trunk if part == TRUNK else narrow.parts

@@ -71,6 +71,7 @@ def test_every_slice_is_read_and_the_cache_gives_the_same(tmp_path: Path) -> Non
     assert [s.source for s in slices] == ["a"] * 24 + ["b"] * 24
     assert slices[-1].ct.shape == slices[-1].pet.shape == (90, 90)
     assert slices[-1].ct.min() == -1024
+    assert not any(s.own_pet for s in slices)
     (tmp_path / "in" / "a.mha").write_bytes(b"no longer an image")
     again = read_chest_ct(tmp_path / "in", cache)
     assert all(

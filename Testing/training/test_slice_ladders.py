@@ -7,6 +7,7 @@ import pytest
 import torch
 from small_study import small_study
 
+from training.datasets import slice_ladders
 from training.datasets.clean_slices import CleanSlice
 from training.datasets.composition import Variety, compose
 from training.datasets.slice_ladders import (
@@ -82,14 +83,42 @@ def test_rungs_leave_the_content_and_go_on_from_it(slices: tuple[CleanSlice, ...
     assert apart >= 10
 
 
+def test_losses_of_the_pet_are_of_slices_with_a_pet_of_their_own(
+    slices: tuple[CleanSlice, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = CleanSlice("drawn", slices[0].ct, slices[0].pet, own_pet=False)
+    done: list[tuple[str, str | None]] = []
+
+    def note(clean: CleanSlice, degradation: Degradation, *_: object) -> CleanSlice:
+        done.append((clean.source, degradation.of))
+        return clean
+
+    monkeypatch.setattr(slice_ladders, "degrade_slice", note)
+    varied_ladders((*slices, drawn, drawn, drawn), 20, Variety(no_pet=1), seed=1)
+    assert set(done) == {("study", "PT"), ("study", "CT"), ("drawn", "CT")}
+    done.clear()
+    varied_ladders((drawn,), 8, Variety(), seed=1)
+    assert set(done) == {("drawn", "CT")}
+
+
+def test_losses_of_the_pet_are_seen_though_content_may_be_ct_alone(
+    slices: tuple[CleanSlice, ...],
+) -> None:
+    ladders = varied_ladders(slices, 16, Variety(no_pet=1), seed=2)
+    of_pet = [one for one in ladders if one.degradation.startswith("PET")]
+    assert len(of_pet) >= 5
+    assert all(bool((one.pictures[-1] != one.pictures[0]).any()) for one in of_pet)
+
+
 def test_first_rung_is_a_usual_picture(slices: tuple[CleanSlice, ...]) -> None:
+    variety = Variety(no_pet=0)
     rng = np.random.default_rng(5)
-    first = draw_rungs(slices, 256, Variety(), 3, rng)[0]
+    first = draw_rungs(slices, 256, variety, 3, rng)[0]
     rng = np.random.default_rng(5)
     rng.integers(len(IN_PLANE))
     rng.permutation(5)
     content = int(rng.integers(2**31, size=2)[0])
-    usual = compose(slices, 256, Variety(), np.random.default_rng(content))
+    usual = compose(slices, 256, variety, np.random.default_rng(content))
     assert np.array_equal(first, usual)
 
 

@@ -11,12 +11,12 @@ from small_study import small_study
 
 from training.degradations import DEGRADATIONS
 from training.monotonicity import (
-    PICTURE_DEGRADATIONS,
     RememberedScores,
     degraded,
     follow,
     slices_to_score,
 )
+from training.picture_degradations import PICTURE_DEGRADATIONS
 
 SLICES = (5, 11, 17)
 BY_NAME = {how.name: how for how in (*DEGRADATIONS, *PICTURE_DEGRADATIONS)}

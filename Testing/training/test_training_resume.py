@@ -20,6 +20,7 @@ from training.pretrain import Branch, pretrain, resize_swin
 from training.run_folder import RunFolder
 from training.schedule import one_cycle
 from training.whole import freeze_statistics, train_whole
+from training.widening import SHARED
 
 
 @dataclass
@@ -196,6 +197,26 @@ def test_statistics_are_plain_averages_over_the_pictures() -> None:
     assert norm.running_var.tolist() == pytest.approx([1, 1, 1], rel=0.01)
     assert norm.momentum == 0.1
     assert not norm.training
+
+
+def test_what_the_parts_share_keeps_its_statistics() -> None:
+    backbone = nn.Sequential()
+    for name in ("bn1", "layer1", "layer10"):
+        backbone.add_module(name, nn.BatchNorm2d(3) if name == "layer10" else norm3())
+    pictures = torch.randint(0, 255, (32, 3, 4, 4), dtype=torch.uint8)
+    refresh_statistics(backbone, pictures.__getitem__, 32, keep=SHARED)
+    means = [
+        module.running_mean for module in backbone.modules() if hasattr(module, "running_mean")
+    ]
+    assert means[0].tolist() == means[1].tolist() == [7, 7, 7]
+    # What follows sees what it will see later: pictures that were normalised with 7, not with 0.
+    assert means[2].mean() < -10
+
+
+def norm3() -> nn.BatchNorm2d:
+    norm = nn.BatchNorm2d(3)
+    norm.running_mean.fill_(7)
+    return norm
 
 
 def test_frozen_statistics_do_not_move() -> None:

@@ -62,7 +62,7 @@ def read_chest_ct(folder: Path, cache: Path | None = None) -> tuple[CleanSlice, 
             if stored:
                 with atomic_path(stored) as part, part.open("wb") as out:
                     np.savez(out, ct=hu, pet=suv)
-        slices += [CleanSlice(name, c, p) for c, p in zip(hu, suv, strict=True)]
+        slices += [CleanSlice(name, c, p, own_pet=False) for c, p in zip(hu, suv, strict=True)]
     return tuple(slices)
 
 

@@ -31,11 +31,13 @@ class CleanSlice:
         source: The volume it is from.
         ct: (H, W) int16 in HU.
         pet: (H, W) float16 SUV on the CT grid.
+        own_pet: Whether the PET came with the CT; False where its uptake was drawn for it.
     """
 
     source: str
     ct: npt.NDArray[np.int16]
     pet: npt.NDArray[np.float16]
+    own_pet: bool = True
 
 
 def read_volumes(folder: Path, cache: Path | None = None) -> tuple[CleanSlice, ...]:

@@ -123,6 +123,7 @@ class DistortedGroups:
         size: Pictures of a group.
         seed: Another seed, other groups.
         ladders: Probability of a ladder's rungs instead of the data set's distortions.
+        climbed: Content of the ladders; all slices where it is not given.
     """
 
     def __init__(
@@ -135,6 +136,7 @@ class DistortedGroups:
         size: int,
         seed: int,
         ladders: float = 0.0,
+        climbed: tuple[CleanSlice, ...] | None = None,
     ) -> None:
         self._slices = slices
         self._pristine = tuple(pristine)
@@ -143,6 +145,7 @@ class DistortedGroups:
         self._size = size
         self._seed = seed
         self._ladders = ladders
+        self._climbed = slices if climbed is None else climbed
         self._bank = NoiseBank(seed)
 
     def __getitem__(self, index: int) -> Group:
@@ -173,7 +176,7 @@ class DistortedGroups:
 
     def _ladder(self, grid: int, rng: np.random.Generator) -> Group:
         sampling = self._sampling
-        rungs = draw_rungs(self._slices, sampling.source_size, sampling.variety, self._size, rng)
+        rungs = draw_rungs(self._climbed, sampling.source_size, sampling.variety, self._size, rng)
         pictures = [to_tensor(shrink(rung, sampling.input_size)) for rung in rungs]
         return Group(
             torch.stack(pictures),

@@ -6,6 +6,7 @@ the losses are cheap enough to be drawn anew for each picture.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ def draw_rungs(
     """Draw one content, unchanged and at growing strengths of one degradation.
 
     Args:
-        slices: Where to draw from.
+        slices: Where to draw from; for losses of the PET, those with one of their own.
         size: Height and width of the pictures.
         variety: Of the content.
         count: Rungs with the original, at most as many as the degradations have strengths.
@@ -57,7 +58,7 @@ def varied_ladders(
     """Draw whole pictures at every strength, as `draw_rungs` does.
 
     Args:
-        slices: Where to draw from.
+        slices: As in `draw_rungs`.
         count: Ladders.
         variety: Of the content.
         seed: Another seed, other ladders.
@@ -79,7 +80,12 @@ def _draw(
     count: int,
     rng: np.random.Generator,
 ) -> tuple[Degradation, list[Picture]]:
-    degradation = IN_PLANE[int(rng.integers(len(IN_PLANE)))]
+    own_pet = tuple(clean for clean in slices if clean.own_pet)
+    kinds = [d for d in IN_PLANE if own_pet or d.of != "PT"]
+    degradation = kinds[int(rng.integers(len(kinds)))]
+    if degradation.of == "PT":
+        # A drawn uptake is too smooth to lose resolution, and CT alone shows no loss of the PET.
+        slices, variety = own_pet, replace(variety, no_pet=0)
     worse = np.sort(rng.permutation(len(degradation.strengths) - 1)[: count - 1]) + 1
     content, noise = (int(seed) for seed in rng.integers(2**31, size=2))
     rungs = []

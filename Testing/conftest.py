@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,3 +19,15 @@ def data_root() -> Path:
     if not root.is_dir():
         pytest.skip(f"real data not found at {root} (set MSIQA_DATA)")
     return root
+
+
+@pytest.fixture(autouse=True)
+def _usual_arithmetic() -> Iterator[None]:
+    """Put back how the smallest numbers are treated.
+
+    Training flushes them to zero for its process; scipy's distributions need them, and other tests
+    run in the same process.
+    """
+    yield
+    if torch := sys.modules.get("torch"):
+        torch.set_flush_denormal(False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import subprocess
@@ -85,6 +86,23 @@ def test_the_lists_own_split_is_taken_where_it_has_one(tmp_path: Path) -> None:
     (fold,) = split.folds
     assert {i.patient for i in fold.held_out} == {"C"} == {i.patient for i in split.images}
     assert {i.patient for i in fold.training} == {"A", "B", "D"}
+
+
+@pytest.mark.parametrize("first", ["file", "split"])
+def test_a_list_that_excel_saved_has_the_same_split(tmp_path: Path, first: str) -> None:
+    """Excel puts a byte-order mark before the first column's name."""
+    folder = write_set(tmp_path, "ABCD", split="rrer")
+    listing = folder / "labels.csv"
+    with listing.open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    columns = sorted(rows[0], key=lambda name: name != first)
+    with listing.open("w", newline="", encoding="utf-8-sig") as lines:
+        writer = csv.DictWriter(lines, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+    split = read_split(folder)
+    assert split.name == PUBLISHED
+    assert {i.patient for i in split.images} == {"C"}
 
 
 def test_a_patient_on_both_sides_is_refused(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def _sides(listing: Path) -> dict[str, str]:
     """The part of each picture by file name; empty where the list has no such column."""
     if not listing.is_file():
         return {}
-    with listing.open(newline="", encoding="utf-8") as lines:
+    with listing.open(newline="", encoding="utf-8-sig") as lines:
         reader = csv.DictReader(lines)
         if SPLIT_COLUMN not in (reader.fieldnames or ()):
             return {}

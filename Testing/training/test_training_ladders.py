@@ -81,6 +81,19 @@ def _rng(seed: int) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
+def shorter(pet: Volume, count: int) -> Volume:
+    geometry = replace(pet.geometry, size=(*pet.geometry.size[:2], count))
+    return replace(pet, array=pet.array[:count], geometry=geometry)
+
+
+def test_slices_that_the_pet_does_not_cover_give_no_ladder(pair: Pair) -> None:
+    name, ct, pet = pair
+    short = draw_ladders([(name, ct, shorter(pet, 6))], 6, seed=1, degradations=[RESOLUTION])
+    assert len(short) == 6
+    with pytest.raises(InputError, match="covers 2 of its 24 slices"):
+        draw_ladders([(name, ct, shorter(pet, 2))], 1, seed=1)
+
+
 def test_a_folder_without_pairs_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=tmp_path.name):
         read_pairs(tmp_path)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from MSIQALib.atomic import atomic_path
+from MSIQALib.errors import InputError
 from MSIQALib.imaging.fusion import FusionOptions
 from MSIQALib.imaging.slices import fuse_study
 from MSIQALib.imaging.volume import Volume
@@ -105,16 +106,33 @@ def draw_ladders(
         slices: Ladders for each study and degradation, each at a slice of its own.
         seed: Of the slices, the fusion's windows, the magnifications and the noise.
         degradations: What is done.
+
+    Raises:
+        InputError: The PET of a study covers fewer than three slices of its CT.
     """
     ladders = []
     for number, (name, ct, pet) in enumerate(pairs):
+        covered = _covered(ct, pet)
         for kind, degradation in enumerate(degradations):
             rng = np.random.default_rng([seed, number, kind])
             for _ in range(slices):
-                k = int(rng.integers(1, ct.array.shape[0] - 1))
+                k = covered[int(rng.integers(1, len(covered) - 1))]
                 pictures = _rungs(ct, pet, k, degradation, rng)
                 ladders.append(Ladder(name, degradation.name, pictures))
     return ladders
+
+
+def _covered(ct: Volume, pet: Volume) -> list[int]:
+    """Slices of the CT that have a PET."""
+    study = fuse_study(ct, pet, ignore_frame_of_reference=True)
+    covered = [k for k, reason in enumerate(study.not_assessed) if reason is None]
+    if len(covered) < 3:
+        raise InputError(
+            ct.source,
+            f"the PET covers {len(covered)} of its {len(study)} slices",
+            "Leave this study out",
+        )
+    return covered
 
 
 def _rungs(

@@ -127,6 +127,11 @@ class NarrowPhase:
         readers_only: Teach the heads and leave the network as it is.
         mixed_precision: "bf16" for the network's arithmetic, which processors with AMX do several
             times faster; weights, heads, optimiser and loss stay in 32 bits.
+        kept_statistics: Whole slices on which the batch normalisations are measured as the phase
+            begins, to stay so: the rest gets used to what it is shipped with. Else they are those
+            of each step's pictures, which share their content in groups. 0 leaves this out.
+        rounded: Let the network compute with weights rounded to the 8 bits in which they are
+            shipped, so that the exact ones learn to be rounded.
     """
 
     steps: int = 1000
@@ -141,6 +146,8 @@ class NarrowPhase:
     ladders: float = 0.0
     readers_only: bool = False
     mixed_precision: Literal["no", "bf16"] = "no"
+    kept_statistics: int = 0
+    rounded: bool = False
 
 
 @dataclass(frozen=True)

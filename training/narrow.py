@@ -115,7 +115,8 @@ class NarrowLearner(nn.Module):
     ) -> None:
         super().__init__()
         self.register_buffer("means", means, persistent=False)
-        self._first_is_frozen = False
+        self.first_is_frozen = False
+        self._statistics_are_frozen = False
         self.stages = NarrowResNet(stem, widths)
         channels = [EXPANSION * w for w in widths]
         self.readers = nn.ModuleList(LevelReader(c) for c in channels)
@@ -129,6 +130,12 @@ class NarrowLearner(nn.Module):
             for c in channels[:MAPPED_STAGES]
         )
         self.to(memory_format=torch.channels_last)
+
+    def forward(self, images: Tensor) -> list[Any]:
+        """What all heads give of (N, 3, S, S) float, normalised."""
+        outputs = self.stages(images)
+        read = [reader(stage) for reader, stage in zip(self.readers, outputs, strict=True)]
+        return read + [head(stage) for head, stage in zip(self.maps, outputs, strict=False)]
 
     def loss(self, images: Tensor, group: Group, *, bf16: bool = False) -> Tensor:
         """Sum over the stages of the errors in combination, lambda, levels, order and specks.
@@ -166,18 +173,26 @@ class NarrowLearner(nn.Module):
         What `freeze_first` has frozen stays so.
         """
         self.stages.requires_grad_(not only)
-        if self._first_is_frozen:
+        if self.first_is_frozen:
             self.freeze_first()
 
     def freeze_first(self) -> None:
         """Keep stem and first stage as they are, their statistics too; undone by nothing."""
-        self._first_is_frozen = True
+        self.first_is_frozen = True
         for module in (self.stages.conv1, self.stages.bn1, self.stages.layer1):
             module.requires_grad_(False)
+
+    def freeze_statistics(self, frozen: bool) -> None:
+        """Choose whether all normalisations keep the statistics that they have."""
+        self._statistics_are_frozen = frozen
 
     def train(self, mode: bool = True) -> NarrowLearner:
         """Switch to training; what is frozen stays in evaluation."""
         super().train(mode)
+        if self._statistics_are_frozen:
+            for module in self.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
         for module in (self.stages.bn1, self.stages.layer1):
             if not any(p.requires_grad for p in module.parameters()):
                 module.eval()

@@ -13,6 +13,7 @@ import argparse
 import logging
 import os
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,10 @@ from training.datasets.sources import read_images
 from training.distortions import COMBINATIONS
 from training.features import refresh_statistics
 from training.narrow import NarrowLearner
+from training.rounding import rounded
 from training.run_folder import RunFolder, Timer
 from training.schedule import warm_cosine
-from training.widening import State, cut_out
+from training.widening import SHARED, State, cut_out
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +59,7 @@ def teach(
     name: str,
     *,
     checkpoint_minutes: float,
+    measure: Callable[[int], None] = lambda count: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Run all phases, from the last checkpoint where there is one.
@@ -71,6 +74,8 @@ def teach(
         folder: For checkpoints and the log, under `name`; written by the first process.
         name: Of the part.
         checkpoint_minutes: Between checkpoints.
+        measure: Measures the normalisations on so many whole pictures, where a phase begins that
+            keeps them.
         stop: Asked after each step; True stops the run where it can go on later.
 
     Returns:
@@ -91,6 +96,10 @@ def teach(
         if start and "optimiser" in state:
             optimiser.load_state_dict(state["optimiser"])
         drawn = groups(phase, number)
+        if phase.kept_statistics and not start:
+            with rounded(learner.stages) if phase.rounded else nullcontext():
+                measure(phase.kept_statistics)
+        learner.freeze_statistics(phase.kept_statistics > 0)
         learner.train()
         losses: list[float] = []
         for step in range(start, phase.steps):
@@ -130,9 +139,11 @@ def _step(
     first = step * phase.groups
     mine = range(first + process, first + phase.groups, processes)
     group = join([drawn[index] for index in mine])
-    loss = learner.loss(normalise(group.pictures), group, bf16=phase.mixed_precision == "bf16")
     optimiser.zero_grad()
-    loss.backward()
+    with rounded(learner.stages) if phase.rounded else nullcontext():
+        bf16 = phase.mixed_precision == "bf16"
+        loss = learner.loss(normalise(group.pictures), group, bf16=bf16)
+        loss.backward()
     if processes > 1:
         _average([p.grad for p in parameters if p.grad is not None], processes)
     nn.utils.clip_grad_norm_(parameters, MAX_GRADIENT)
@@ -200,9 +211,17 @@ def train_part(config: TrainingConfig, folder: RunFolder, part: str) -> None:
 
     phases = narrow.trunk if part == TRUNK else narrow.parts
     logger.info("%s: %d steps on %d clean slices", part, sum(p.steps for p in phases), len(slices))
-    teach(learner, phases, groups, folder, part, checkpoint_minutes=config.checkpoint_minutes)
+    teach(
+        learner,
+        phases,
+        groups,
+        folder,
+        part,
+        checkpoint_minutes=config.checkpoint_minutes,
+        measure=lambda count: measure(learner, config, slices, count),
+    )
     if part == TRUNK:
-        measure(learner, config, slices)
+        measure(learner, config, slices, config.fusion.statistics)
         folder.save(part, (folder.load(part) or {}) | {"learner": learner.state_dict()})
 
 
@@ -243,14 +262,18 @@ def _cut(wide: State, like: State, number: int, config: TrainingConfig) -> dict[
         ) from error
 
 
-def measure(learner: NarrowLearner, config: TrainingConfig, slices: tuple[CleanSlice, ...]) -> None:
-    """Measure the normalisations on whole slices, before the parts keep those of the first stage.
+def measure(
+    learner: NarrowLearner, config: TrainingConfig, slices: tuple[CleanSlice, ...], count: int
+) -> None:
+    """Measure the normalisations on whole slices, but those of what is frozen.
 
-    The moving averages of a run on quarter slices are far from what whole slices need.
+    The moving averages of a run on quarter slices, or on groups that share their content, are far
+    from what single whole slices need.
     """
     whole = Sampling(grid=1.0, variety=Variety(zoom=config.fusion.zoom))
     pictures = DistortedSlices(slices, whole, seed=config.seed + MEASURE_SEED, length=10**6)
-    refresh_statistics(learner.stages, lambda i: pictures[i][0], config.fusion.statistics)
+    keep = tuple(f"stages.{name}" for name in SHARED) if learner.first_is_frozen else ()
+    refresh_statistics(learner, lambda i: pictures[i][0], count, keep=keep)
 
 
 def part_states(config: TrainingConfig, folder: RunFolder, parts: Sequence[str]) -> list[Any]:

@@ -23,11 +23,14 @@ MIN_QUANTISED = 4096
 """Smaller tensors stay as they are: they weigh nothing and some of them steer a whole map."""
 
 
-def quantise(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def quantise(
+    state: Mapping[str, torch.Tensor], *, least: int = MIN_QUANTISED
+) -> dict[str, torch.Tensor]:
     """Replace every large weight by int8 values and their scales, or by float16.
 
     Args:
         state: A network's state dict in float32.
+        least: Values from which on a weight is large.
 
     Returns:
         For each large weight K of the former an int8 tensor K of the same shape and a float32
@@ -36,7 +39,7 @@ def quantise(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """
     packed: dict[str, torch.Tensor] = {}
     for key, tensor in state.items():
-        if not (tensor.is_floating_point() and tensor.ndim > 1 and tensor.numel() >= MIN_QUANTISED):
+        if not (tensor.is_floating_point() and tensor.ndim > 1 and tensor.numel() >= least):
             packed[key] = tensor
             continue
         if not key.startswith(EIGHT_BITS):

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from MSIQALib.errors import InputError
 from MSIQALib.model.backbones import ResNetStages
@@ -38,7 +39,8 @@ from training.narrow import (
     combination_error,
     expected_score_error,
 )
-from training.narrow_training import part_states, teach, train_part
+from training.narrow_training import measure, part_states, teach, train_part
+from training.rounding import rounded
 from training.run_folder import RunFolder
 from training.schedule import warm_cosine
 from training.widening import channels_of, cut_out, side_by_side
@@ -422,6 +424,59 @@ def test_interrupted_teaching_ends_with_the_same_weights(tmp_path: Path) -> None
         assert all(torch.equal(ours[k], theirs[k]) for k in ours), stop_at
 
 
+def statistics(one: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: b.clone() for name, b in one.named_buffers() if "running" in name}
+
+
+def test_kept_statistics_are_measured_once_and_stay(tmp_path: Path) -> None:
+    usual = NarrowPhase(steps=1, source_size=64, groups=2, group_size=2)
+    phases = (usual, replace(usual, steps=2, kept_statistics=16))
+    measured: list[int] = []
+
+    def run(stop_after: int) -> NarrowLearner:
+        one, done = learner(), []
+
+        def measure(count: int) -> None:
+            measured.append(count)
+            for name, buffer in one.named_buffers():
+                if "running" in name:
+                    buffer.fill_(0.5)
+
+        def stop() -> bool:
+            done.append(statistics(one)["stages.bn1.running_mean"].mean().item())
+            return len(done) == stop_after
+
+        teach(
+            one,
+            phases,
+            lambda phase, number: groups(size=phase.group_size),
+            RunFolder(tmp_path),
+            "A",
+            checkpoint_minutes=60,
+            measure=measure,
+            stop=stop,
+        )
+        assert done[-1] == 0.5
+        return one
+
+    begun = run(2)
+    weights = begun.stages.layer2[0].conv1.weight.clone()
+    ended = run(0)
+    assert measured == [16], "not again where the phase goes on"
+    assert all((buffer == 0.5).all() for buffer in statistics(ended).values())
+    assert not torch.equal(ended.stages.layer2[0].conv1.weight, weights)
+
+
+def test_what_is_frozen_is_not_measured_anew() -> None:
+    one = learner()
+    one.freeze_first()
+    before = statistics(one)
+    clean = CleanSlice("body", np.full((60, 60), 40, np.int16), np.full((60, 60), 2, np.float16))
+    measure(one, TrainingConfig(), (clean,), 16)
+    same = {name for name, value in statistics(one).items() if torch.equal(value, before[name])}
+    assert same == {n for n in before if n.startswith(("stages.bn1.", "stages.layer1."))}
+
+
 def test_killed_teaching_logs_each_step_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -491,3 +546,30 @@ def test_means_are_of_the_other_patients_and_of_all_combinations() -> None:
     ]
     assert narrow_training._means(images).tolist() == [1.5] * 27
     assert narrow_training._means(images[:26]) is None
+
+
+def test_rounded_weights_take_part_and_the_exact_ones_learn(tmp_path: Path) -> None:
+    one = learner()
+    exact = one.stages.conv1.weight.clone()
+    with rounded(one.stages):
+        shipped = one.stages.conv1.weight.clone()
+        steps = shipped / (exact.flatten(1).abs().amax(1)[:, None, None, None] / 127)
+        torch.testing.assert_close(steps, steps.round(), atol=1e-3, rtol=0)
+    assert torch.equal(one.stages.conv1.weight, exact)
+    assert not torch.equal(shipped, exact)
+
+    seen: list[torch.Tensor] = []
+    forward = one.stages.forward
+    one.stages.forward = lambda x: seen.append(one.stages.conv1.weight.clone()) or forward(x)
+    phase = NarrowPhase(steps=1, source_size=64, groups=2, group_size=2, rounded=True)
+    teach(
+        one,
+        (phase,),
+        lambda phase, number: groups(size=phase.group_size),
+        RunFolder(tmp_path),
+        "A",
+        checkpoint_minutes=60,
+    )
+    assert torch.equal(seen[0], shipped)
+    learnt = one.stages.conv1.weight
+    assert 0 < (learnt - exact).abs().max() < 2 * phase.learning_rate

@@ -84,8 +84,7 @@ def _key(picture: Picture) -> bytes:
 
 def slices_to_score(pair: tuple[Volume, Volume], count: int) -> list[int]:
     """Choose about `count` slices at equal distances among those that the PET covers."""
-    study = fuse_study(*pair, ignore_frame_of_reference=True)
-    covered = [k for k, reason in enumerate(study.not_assessed) if reason is None]
+    covered = fuse_study(*pair, ignore_frame_of_reference=True).assessable
     places = np.linspace(0, len(covered) - 1, count + 2)[1:-1].astype(int)
     return [covered[place] for place in dict.fromkeys(places.tolist())]
 

@@ -82,6 +82,11 @@ class FusedStudy:
             rgb = fuse_rgb(np.ascontiguousarray(self._ct.array[k]), suv, self.options)
         return FusedSlice(k, self.position_mm(k), rgb, reason)
 
+    @property
+    def assessable(self) -> list[int]:
+        """The slices that can be assessed, in their order."""
+        return [k for k, reason in enumerate(self.not_assessed) if reason is None]
+
     def position_mm(self, k: int) -> float:
         """LPS z, in mm, of the centre of slice ``k``."""
         width, height, _ = self.geometry.size

@@ -86,6 +86,20 @@ def groups(share: float = 1.0, size: int = 3, source: int = 64, **more: object) 
     )
 
 
+def taught(
+    one: NarrowLearner, phases: tuple[NarrowPhase, ...], folder: Path, name: str, **more: object
+) -> bool:
+    return teach(
+        one,
+        phases,
+        lambda phase, number: groups(size=phase.group_size),
+        RunFolder(folder),
+        name,
+        checkpoint_minutes=60,
+        **more,
+    )
+
+
 def ladder_group() -> Group:
     clean = CleanSlice("body", np.full((60, 60), 40, np.int16), np.full((60, 60), 2, np.float16))
     variety = Variety(no_pet=0, table=0, vessels=0, soften=0)
@@ -303,15 +317,7 @@ def test_readers_alone_leave_the_network_as_it_is(tmp_path: Path) -> None:
         seen.append(weights())
         return False
 
-    teach(
-        one,
-        phases,
-        lambda phase, number: groups(size=phase.group_size),
-        RunFolder(tmp_path),
-        "A",
-        checkpoint_minutes=60,
-        stop=after_each_step,
-    )
+    taught(one, phases, tmp_path, "A", stop=after_each_step)
     changed = [{n for n in before if not torch.equal(before[n], w[n])} for w in seen]
     assert all(n.startswith(("readers.", "maps.")) for n in changed[1])
     assert "readers.0.out.weight" in changed[1]
@@ -405,15 +411,7 @@ def test_interrupted_teaching_ends_with_the_same_weights(tmp_path: Path) -> None
             done.append(1)
             return len(done) == stop_at
 
-        teach(
-            one,
-            phases,
-            lambda phase, number: groups(size=phase.group_size),
-            RunFolder(tmp_path / folder),
-            "trunk",
-            checkpoint_minutes=60,
-            stop=stop,
-        )
+        taught(one, phases, tmp_path / folder, "trunk", stop=stop)
         return one
 
     straight = run("a", None)
@@ -446,16 +444,7 @@ def test_kept_statistics_are_measured_once_and_stay(tmp_path: Path) -> None:
             done.append(statistics(one)["stages.bn1.running_mean"].mean().item())
             return len(done) == stop_after
 
-        teach(
-            one,
-            phases,
-            lambda phase, number: groups(size=phase.group_size),
-            RunFolder(tmp_path),
-            "A",
-            checkpoint_minutes=60,
-            measure=measure,
-            stop=stop,
-        )
+        taught(one, phases, tmp_path, "A", measure=measure, stop=stop)
         assert done[-1] == 0.5
         return one
 
@@ -562,14 +551,7 @@ def test_rounded_weights_take_part_and_the_exact_ones_learn(tmp_path: Path) -> N
     forward = one.stages.forward
     one.stages.forward = lambda x: seen.append(one.stages.conv1.weight.clone()) or forward(x)
     phase = NarrowPhase(steps=1, source_size=64, groups=2, group_size=2, rounded=True)
-    teach(
-        one,
-        (phase,),
-        lambda phase, number: groups(size=phase.group_size),
-        RunFolder(tmp_path),
-        "A",
-        checkpoint_minutes=60,
-    )
+    taught(one, (phase,), tmp_path, "A")
     assert torch.equal(seen[0], shipped)
     learnt = one.stages.conv1.weight
     assert 0 < (learnt - exact).abs().max() < 2 * phase.learning_rate

@@ -35,7 +35,7 @@ def main() -> None:
     ct = read_volume(arguments.ct, modality="CT")
     study = fuse_study(ct, read_volume(arguments.pet, modality="PT"))
     reading = time.perf_counter() - start
-    chosen = [k for k, reason in enumerate(study.not_assessed) if reason is None]
+    chosen = study.assessable
     chosen = chosen[:: max(1, len(chosen) // arguments.slices)][: arguments.slices]
     reading *= len(chosen) / len(study)
 

@@ -226,7 +226,7 @@ def _study(
         except InputError as error:
             first = first or error
             continue
-        usable = [k for k, reason in enumerate(study.not_assessed) if reason is None]
+        usable = study.assessable
         levels = choose_levels(to_axial(ct).array, study.geometry, usable)
         if levels:
             return study, levels

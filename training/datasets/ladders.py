@@ -35,6 +35,10 @@ WHOLE_FIELD = 0.5
 MAGNIFICATION = (1.5, 3.0)
 
 
+LEAST_COVERED = 3
+"""Slices with a PET: the outermost two are not drawn."""
+
+
 @dataclass(frozen=True)
 class Ladder:
     """Rungs of one slice.
@@ -112,7 +116,13 @@ def draw_ladders(
     """
     ladders = []
     for number, (name, ct, pet) in enumerate(pairs):
-        covered = _covered(ct, pet)
+        covered = fuse_study(ct, pet, ignore_frame_of_reference=True).assessable
+        if len(covered) < LEAST_COVERED:
+            raise InputError(
+                ct.source,
+                f"the PET covers {len(covered)} of its {ct.array.shape[0]} slices",
+                "Leave this study out",
+            )
         for kind, degradation in enumerate(degradations):
             rng = np.random.default_rng([seed, number, kind])
             for _ in range(slices):
@@ -120,19 +130,6 @@ def draw_ladders(
                 pictures = _rungs(ct, pet, k, degradation, rng)
                 ladders.append(Ladder(name, degradation.name, pictures))
     return ladders
-
-
-def _covered(ct: Volume, pet: Volume) -> list[int]:
-    """Slices of the CT that have a PET."""
-    study = fuse_study(ct, pet, ignore_frame_of_reference=True)
-    covered = [k for k, reason in enumerate(study.not_assessed) if reason is None]
-    if len(covered) < 3:
-        raise InputError(
-            ct.source,
-            f"the PET covers {len(covered)} of its {len(study)} slices",
-            "Leave this study out",
-        )
-    return covered
 
 
 def _rungs(

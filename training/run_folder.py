@@ -165,6 +165,7 @@ class RunFolder:
         if self._writes and self._board is None:
             from torch.utils.tensorboard import SummaryWriter
 
+            _outwait(self.path / TENSORBOARD)
             self._board = SummaryWriter(self.path / TENSORBOARD, purge_step=step + 1)
 
     def close_board(self) -> None:
@@ -236,3 +237,14 @@ class Timer:
             return False
         self._last = time.monotonic()
         return True
+
+
+def _outwait(board: Path) -> None:
+    """Wait until the second is over in which the newest file of a TensorBoard folder was begun.
+
+    TensorBoard reads files in the order of their names, which give that second and then process and
+    count as text, where 10 comes before 9: what is to be forgotten could be read last.
+    """
+    begun = [int(file.name.split(".")[3]) for file in board.glob("events.out.tfevents.*")]
+    while int(time.time()) in begun:
+        time.sleep(0.05)

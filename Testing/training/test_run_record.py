@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.summary.writer import event_file_writer
 
 from MSIQALib.errors import InputError
 from training import provenance
@@ -133,7 +134,10 @@ def test_a_log_keeps_the_last_attempt_at_a_step(tmp_path: Path) -> None:
     assert (tmp_path / "whole.csv").read_text().split() == ["step,loss", "5,0", "10,2", "15,3"]
 
 
-def test_tensorboard_shows_each_step_once(tmp_path: Path) -> None:
+def test_tensorboard_shows_each_step_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The ninth and tenth file of this process: as text, 10 comes before 9.
+    count = event_file_writer.AtomicCounter(9)
+    monkeypatch.setattr(event_file_writer, "_global_uid", count)
     for resumed_at, steps in ((0, (1, 2, 3)), (1, (2, 3))):
         folder = RunFolder(tmp_path)
         folder.open_board(resumed_at)

@@ -13,7 +13,7 @@ import argparse
 import logging
 import os
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,7 @@ def teach(
             optimiser.load_state_dict(state["optimiser"])
         drawn = groups(phase, number)
         if phase.kept_statistics and not start:
-            with rounded(learner.stages) if phase.rounded else nullcontext():
+            with _weights(learner, phase):
                 measure(phase.kept_statistics)
         learner.freeze_statistics(phase.kept_statistics > 0)
         learner.train()
@@ -140,7 +140,7 @@ def _step(
     mine = range(first + process, first + phase.groups, processes)
     group = join([drawn[index] for index in mine])
     optimiser.zero_grad()
-    with rounded(learner.stages) if phase.rounded else nullcontext():
+    with _weights(learner, phase):
         bf16 = phase.mixed_precision == "bf16"
         loss = learner.loss(normalise(group.pictures), group, bf16=bf16)
         loss.backward()
@@ -149,6 +149,11 @@ def _step(
     nn.utils.clip_grad_norm_(parameters, MAX_GRADIENT)
     optimiser.step()
     return loss.item()
+
+
+def _weights(learner: NarrowLearner, phase: NarrowPhase) -> AbstractContextManager[None]:
+    """Weights that a phase computes with: the exact ones, or all of them as they are shipped."""
+    return rounded(learner.stages) if phase.rounded else nullcontext()
 
 
 def _average(gradients: list[torch.Tensor], processes: int) -> None:

@@ -212,6 +212,8 @@ class FusionConfig:
             mean, against the labelled images'.
         labelled_views: Mirrored and shifted views of each labelled image.
         zoom: Range of the content's magnification.
+        stage_noise: Deviation of the noise on the standardised stages while the fusion learns; it
+            keeps pictures from being learnt by heart.
         dropout: Of the regressor while it is fitted.
         ladders: Slices of each clean study, for each realistic degradation, that are made worse
             step by step; 0 leaves this out.
@@ -238,6 +240,7 @@ class FusionConfig:
     pseudo_weight: float = 0.5
     labelled_views: int = 1
     zoom: tuple[float, float] = (0.6, 2.4)
+    stage_noise: float = 0.2
     dropout: float = 0.3
     ladders: int = 0
     ladder_held_out: int = 0

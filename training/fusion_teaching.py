@@ -25,7 +25,6 @@ logger = logging.getLogger(__name__)
 BATCH = 16
 WEIGHT_DECAY = 0.02
 MAX_GRADIENT = 5.0
-STAGE_NOISE = 0.2
 LEAST_DEVIATION = 1e-3
 STRENGTHS = LEVEL_TARGETS + len(COMBINATIONS)
 LADDERS = 1
@@ -40,9 +39,11 @@ class Standardised:
 
     Args:
         features: What the means and deviations are of.
+        noise: Deviation of the noise that is added.
     """
 
-    def __init__(self, features: StoredFeatures) -> None:
+    def __init__(self, features: StoredFeatures, noise: float) -> None:
+        self._noise = noise
         moments = [_moments(stage) for stage in features.stages]
         self._alive = [torch.nonzero(deviation > 0).flatten() for _, deviation in moments]
         self._means = [m[c] for (m, _), c in zip(moments, self._alive, strict=True)]
@@ -63,7 +64,7 @@ class Standardised:
         ):
             values = stage[chosen][:, alive].float()
             z = (values - mean[:, None, None]) / deviation[:, None, None]
-            stages.append(z + STAGE_NOISE * torch.randn_like(z))
+            stages.append(z + self._noise * torch.randn_like(z))
         return stages
 
     def convolutions(self, whole: nn.ModuleList) -> nn.ModuleList:
@@ -117,7 +118,7 @@ def teach_fusion(
     Args:
         network: Its fusion changes, nothing else.
         features: Of distorted pictures; no score takes part.
-        config: Epochs, rate and the ladders' margin.
+        config: Epochs, rate, noise and the ladders' margin.
         seed: Of the order and the heads.
         ladders: Features of ladders, one after the other, whose order the fusion learns too.
         rungs: Of each ladder.
@@ -127,7 +128,7 @@ def teach_fusion(
     """
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
-    standardised = Standardised(features)
+    standardised = Standardised(features, config.stage_noise)
     whole = network.fusion.reduce
     network.fusion.reduce = standardised.convolutions(whole)
     vectors = FusedVectors(network)

@@ -74,7 +74,7 @@ def test_channels_that_never_change_get_no_weight() -> None:
 
 def test_what_was_standardised_is_folded_into_the_convolutions() -> None:
     given = features(70)
-    standardised = Standardised(given)
+    standardised = Standardised(given, noise=0.2)
     whole = StubFusion().reduce
     taught = standardised.convolutions(whole)
     standardised.put_back(whole, taught)
@@ -85,9 +85,33 @@ def test_what_was_standardised_is_folded_into_the_convolutions() -> None:
     torch.testing.assert_close(whole[0](values), taught[0](z), rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.4])
+def test_stages_get_the_noise_that_is_asked_for(noise: float) -> None:
+    torch.manual_seed(0)
+    given, chosen = features(70), torch.arange(70)
+    (noisy,) = Standardised(given, noise)(given, chosen)
+    (clean,) = Standardised(given, 0.0)(given, chosen)
+    torch.testing.assert_close(clean.std((0, 2, 3)), torch.ones(clean.shape[1]), rtol=0.02, atol=0)
+    assert (noisy - clean).std().item() == pytest.approx(noise, rel=0.02)
+
+
+def test_the_configuration_says_how_much_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float] = []
+
+    class Recorded(Standardised):
+        def __init__(self, features: StoredFeatures, noise: float) -> None:
+            given.append(noise)
+            super().__init__(features, noise)
+
+    monkeypatch.setattr(fusion_teaching, "Standardised", Recorded)
+    config = FusionConfig(fusion_epochs=1, stage_noise=0.4)
+    teach_fusion(StubNetwork(), features(48), config, seed=1)
+    assert given == [0.4]
+
+
 def test_half_of_the_channels_begin_as_what_attention_makes_of_them() -> None:
     """A constant channel under attention gives f_w a function of the averages alone."""
-    standardised = Standardised(features(40))
+    standardised = Standardised(features(40), noise=0.2)
     reduce = standardised.convolutions(StubFusion().reduce)[0]
     attention = AGCA(LENGTH, "softmax")
     one = torch.randn(1, INPUTS - len(DEAD), 7, 7, generator=torch.Generator().manual_seed(0))

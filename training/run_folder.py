@@ -191,6 +191,17 @@ def _place(row: Mapping[Any, Any], has_phase: bool) -> tuple[int, int] | None:
         return None
 
 
+def _outwait(board: Path) -> None:
+    """Wait until the second is over in which the newest file of a TensorBoard folder was begun.
+
+    TensorBoard reads files in the order of their names, which give that second and then process and
+    count as text, where 10 comes before 9: what is to be forgotten could be read last.
+    """
+    begun = [int(file.name.split(".")[3]) for file in board.glob("events.out.tfevents.*")]
+    while int(time.time()) in begun:
+        time.sleep(0.05)
+
+
 def _differences(old: TrainingConfig, new: TrainingConfig) -> list[str]:
     """Name the options that decide what comes out and differ, with both values if these are short.
 
@@ -237,14 +248,3 @@ class Timer:
             return False
         self._last = time.monotonic()
         return True
-
-
-def _outwait(board: Path) -> None:
-    """Wait until the second is over in which the newest file of a TensorBoard folder was begun.
-
-    TensorBoard reads files in the order of their names, which give that second and then process and
-    count as text, where 10 comes before 9: what is to be forgotten could be read last.
-    """
-    begun = [int(file.name.split(".")[3]) for file in board.glob("events.out.tfevents.*")]
-    while int(time.time()) in begun:
-        time.sleep(0.05)

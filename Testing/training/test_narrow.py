@@ -478,16 +478,9 @@ def test_killed_teaching_logs_each_step_once(
             raise KeyboardInterrupt
         return False
 
-    def run(**more: object) -> bool:
-        drawn = groups(size=2)
-        folder = RunFolder(tmp_path)
-        return teach(
-            learner(), phases, lambda *_: drawn, folder, "A", checkpoint_minutes=60, **more
-        )
-
     with pytest.raises(KeyboardInterrupt):
-        run(stop=killed)
-    assert run()
+        taught(learner(), phases, tmp_path, "A", stop=killed)
+    assert taught(learner(), phases, tmp_path, "A")
     rows = [line.split(",")[:2] for line in (tmp_path / "A.csv").read_text().splitlines()]
     assert rows[1:] == [["0", "1"], ["0", "2"], ["1", "1"], ["1", "2"]]
 

@@ -34,7 +34,6 @@ WHOLE_FIELD = 0.5
 
 MAGNIFICATION = (1.5, 3.0)
 
-
 LEAST_COVERED = 3
 """Slices with a PET: the outermost two are not drawn."""
 
@@ -116,11 +115,12 @@ def draw_ladders(
     """
     ladders = []
     for number, (name, ct, pet) in enumerate(pairs):
-        covered = fuse_study(ct, pet, ignore_frame_of_reference=True).assessable
+        study = fuse_study(ct, pet, ignore_frame_of_reference=True)
+        covered = study.assessable
         if len(covered) < LEAST_COVERED:
             raise InputError(
                 ct.source,
-                f"the PET covers {len(covered)} of its {ct.array.shape[0]} slices",
+                f"the PET covers {len(covered)} of its {len(study)} slices",
                 "Leave this study out",
             )
         for kind, degradation in enumerate(degradations):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from MSIQALib.errors import InputError
-from training.config import TrainingConfig
+from training.config import FusionConfig, TrainingConfig
 from training.datasets.completeness import (
     require_combinations,
     require_listed,
@@ -120,21 +120,33 @@ def check_options(config: TrainingConfig) -> None:
             f"training cannot go on from {config.start}",
             "Name a weights file, as seen from here, and store features (fusion.pictures)",
         )
-    times = config.fusion.ladder_times
-    unknown = sorted(set(times) - {degradation.name for degradation in DEGRADATIONS})
-    if unknown or any(not (0 <= t < math.inf) for t in times.values()):
-        wrong = ", ".join(unknown) or ", ".join(f"{k}: {t:g}" for k, t in times.items())
-        raise InputError(
-            "fusion.ladder_times",
-            f"ladders cannot be drawn so: {wrong}",
-            f"Give numbers from 0 for {', '.join(d.name for d in DEGRADATIONS)}",
-        )
+    _check_ladders(config.fusion)
     if config.whole.batch % count:
         raise InputError(
             "whole.batch",
             f"a batch of {config.whole.batch} cannot be shared out to {count} processes evenly",
             "Choose another number of processes",
         )
+
+
+def _check_ladders(fusion: FusionConfig) -> None:
+    if fusion.fusion_ladders < 1:
+        raise InputError(
+            "fusion.fusion_ladders",
+            f"the fusion cannot learn from {fusion.fusion_ladders} ladders a step",
+            "Give 1 or more; to learn from none, have none (fusion.ladders, varied_ladders and "
+            "picture_ladders 0)",
+        )
+    for option in ("ladder_times", "fusion_ladder_times"):
+        times: dict[str, float] = getattr(fusion, option)
+        unknown = sorted(set(times) - {degradation.name for degradation in DEGRADATIONS})
+        if unknown or any(not (0 <= t < math.inf) for t in times.values()):
+            wrong = ", ".join(unknown) or ", ".join(f"{k}: {t:g}" for k, t in times.items())
+            raise InputError(
+                f"fusion.{option}",
+                f"ladders cannot be drawn so: {wrong}",
+                f"Give numbers from 0 for {', '.join(d.name for d in DEGRADATIONS)}",
+            )
 
 
 def with_split(

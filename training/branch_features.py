@@ -41,7 +41,7 @@ from training.narrow import EXPANSION
 from training.narrow_training import part_states
 from training.pretrain import BRANCHES, Branch, pretrain
 from training.run_folder import RunFolder
-from training.stored_features import StoredFeatures
+from training.stored_features import StoredFeatures, StoredLadders
 from training.widening import SHARED, channels_of, side_by_side
 
 logger = logging.getLogger(__name__)
@@ -134,17 +134,13 @@ class Stored:
     Attributes:
         labelled: Features of the labelled views.
         fresh: Of the freshly distorted pictures.
-        ladders: Of the rungs, one ladder after the other; None where there are none.
-        rungs: Rungs of each ladder.
-        ladder_times: (L,) how often each ladder is drawn against the others.
+        ladders: Of the ladders; None where there are none.
         backbones: The states of "resnet" and "swin".
     """
 
     labelled: StoredFeatures
     fresh: StoredFeatures
-    ladders: StoredFeatures | None
-    rungs: int
-    ladder_times: torch.Tensor
+    ladders: StoredLadders | None
     backbones: dict[str, dict[str, torch.Tensor]]
 
     def with_part(self, part: int, config: NarrowConfig) -> Stored:
@@ -164,7 +160,9 @@ class Stored:
                 stages.append(kept)
             return replace(features, stages=tuple(stages))
 
-        ladders = keep(self.ladders) if self.ladders is not None else None
+        ladders = self.ladders
+        if ladders is not None:
+            ladders = replace(ladders, features=keep(ladders.features))
         return replace(self, labelled=keep(self.labelled), fresh=keep(self.fresh), ladders=ladders)
 
 
@@ -201,15 +199,15 @@ def load_features(config: TrainingConfig, folder: RunFolder) -> Stored:
         [float("nan")] * len(done),
         (FRESH,) * len(done),
     )
-    return Stored(labelled, drawn, *_joined_ladders(config, folder, stored), backbones)
+    return Stored(labelled, drawn, _joined_ladders(config, folder, stored), backbones)
 
 
 def _joined_ladders(
     config: TrainingConfig, folder: RunFolder, stored: dict[str, dict[str, Any]]
-) -> tuple[StoredFeatures | None, int, torch.Tensor]:
+) -> StoredLadders | None:
     ladders = read_ladders(config, folder)
     if not ladders:
-        return None, 0, torch.empty(0)
+        return None
     rungs = len(ladders[0].pictures)
     count = rungs * len(ladders)
     unknown = [float("nan")] * count
@@ -221,9 +219,8 @@ def _joined_ladders(
         unknown,
         tuple(one.patient for one in ladders for _ in range(rungs)),
     )
-    times = config.fusion.ladder_times
-    drawn = [1.0 if one.patient == SEVERAL else times.get(one.degradation, 1.0) for one in ladders]
-    return features, rungs, torch.tensor(drawn)
+    degradations = ("" if one.patient == SEVERAL else one.degradation for one in ladders)
+    return StoredLadders(features, rungs, tuple(degradations))
 
 
 def _joined(

@@ -222,8 +222,10 @@ class FusionConfig:
             PET, phantoms).
         picture_ladders: More ladders, of pictures with more and more of one of the data set's
             distortions.
-        ladder_times: How often the regressor draws a clean study's ladder, by the name of its
+        fusion_ladders: Ladders whose order the fusion learns in each step.
+        fusion_ladder_times: How often the fusion draws a clean study's ladder, by the name of its
             degradation (`training.degradations`), against 1 of all others.
+        ladder_times: The same for the regressor.
         ladder_weight: Weight of the error in the order of the rungs.
         ladder_margin: By how much the score should fall a step, in Likert units.
         range_weight: Weight of the squared error of scores above the best or below the worst of
@@ -246,6 +248,8 @@ class FusionConfig:
     ladder_held_out: int = 0
     varied_ladders: int = 0
     picture_ladders: int = 0
+    fusion_ladders: int = 1
+    fusion_ladder_times: dict[str, float] = dataclasses.field(default_factory=dict)
     ladder_times: dict[str, float] = dataclasses.field(default_factory=dict)
     ladder_weight: float = 0.5
     ladder_margin: float = 0.1

@@ -18,7 +18,7 @@ from training.levels import level_error
 from training.losses import ladder_error
 from training.narrow import LEVELS_WEIGHT, combination_error
 from training.schedule import one_cycle
-from training.stored_features import StoredFeatures
+from training.stored_features import StoredFeatures, StoredLadders
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +27,6 @@ WEIGHT_DECAY = 0.02
 MAX_GRADIENT = 5.0
 LEAST_DEVIATION = 1e-3
 STRENGTHS = LEVEL_TARGETS + len(COMBINATIONS)
-LADDERS = 1
-"""Ladders a step."""
 ORDER_WEIGHT = 3.0
 
 
@@ -107,8 +105,7 @@ def teach_fusion(
     config: FusionConfig,
     *,
     seed: int,
-    ladders: StoredFeatures | None = None,
-    rungs: int = 0,
+    ladders: StoredLadders | None = None,
 ) -> list[float]:
     """Teach the fusion the distortions' strengths, through two linear heads that are dropped.
 
@@ -118,10 +115,10 @@ def teach_fusion(
     Args:
         network: Its fusion changes, nothing else.
         features: Of distorted pictures; no score takes part.
-        config: Epochs, rate, noise and the ladders' margin.
+        config: Epochs, rate, noise; of the ladders how many a step, how often which and their
+            margin.
         seed: Of the order and the heads.
-        ladders: Features of ladders, one after the other, whose order the fusion learns too.
-        rungs: Of each ladder.
+        ladders: Whose order the fusion learns too.
 
     Returns:
         The mean error of each epoch.
@@ -141,6 +138,7 @@ def teach_fusion(
     optimiser = torch.optim.AdamW(parameters, lr=config.fusion_rate, weight_decay=WEIGHT_DECAY)
     steps = max(1, config.fusion_epochs * (len(features) // BATCH))
     done, errors = 0, []
+    drawn = None if ladders is None else ladders.weights(config.fusion_ladder_times)
     network.fusion.train()
     for epoch in range(config.fusion_epochs):
         order = torch.randperm(len(features), generator=generator)
@@ -159,12 +157,12 @@ def teach_fusion(
                 torch.zeros(()),
             )
             total, count, done = total + loss.item(), count + 1, done + 1
-            if ladders is not None:
-                first = rungs * torch.randint(len(ladders) // rungs, (LADDERS, 1))
-                climbed = (first + torch.arange(rungs)).flatten()
-                pair = vectors(standardised(ladders, climbed), ladders.last[climbed].float())
+            if ladders is not None and drawn is not None:
+                climbed = ladders.rows(drawn.multinomial(config.fusion_ladders, replacement=True))
+                rungs = ladders.features
+                pair = vectors(standardised(rungs, climbed), rungs.last[climbed].float())
                 for head, vector in zip(heads, pair, strict=True):
-                    places = head(vector)[:, -1].view(LADDERS, rungs)
+                    places = head(vector)[:, -1].view(-1, ladders.rungs)
                     loss = loss + ORDER_WEIGHT * ladder_error(places, config.ladder_margin)
             optimiser.zero_grad()
             loss.backward()

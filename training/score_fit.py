@@ -26,7 +26,7 @@ from training.fusion_teaching import teach_fusion
 from training.losses import QualityLoss
 from training.metrics import Agreement, agreement
 from training.run_folder import RunFolder
-from training.stored_features import StoredFeatures, together
+from training.stored_features import StoredFeatures, StoredLadders, together
 
 FUSION = "fusion"
 
@@ -68,8 +68,7 @@ def assemble(
     backbones: Mapping[str, Mapping[str, Tensor]],
     folder: RunFolder,
     name: str = FUSION,
-    ladders: StoredFeatures | None = None,
-    rungs: int = 0,
+    ladders: StoredLadders | None = None,
 ) -> MSIQA:
     """Put the pre-trained backbones into a network and teach its fusion the levels, once.
 
@@ -79,8 +78,7 @@ def assemble(
         backbones: States of "resnet" and "swin".
         folder: Keeps the taught fusion.
         name: Under which it does.
-        ladders: Features of ladders whose order it learns.
-        rungs: Of each ladder.
+        ladders: Whose order it learns.
 
     Returns:
         The network, in eval mode, its regressor still random.
@@ -90,9 +88,7 @@ def assemble(
         network.get_submodule(branch).load_state_dict(state)
     stored = folder.load(name)
     if stored is None:
-        errors = teach_fusion(
-            network, taught, config.fusion, seed=config.seed, ladders=ladders, rungs=rungs
-        )
+        errors = teach_fusion(network, taught, config.fusion, seed=config.seed, ladders=ladders)
         folder.save(name, {"fusion": network.fusion.state_dict(), "errors": errors})
     else:
         network.fusion.load_state_dict(stored["fusion"])
@@ -104,9 +100,7 @@ def fit_all(
 ) -> MSIQA:
     """Fit fusion and regressor to all labelled images, on all that the backbones give."""
     taught = together(stored.fresh, stored.labelled) if config.narrow.wanted else stored.fresh
-    network = assemble(
-        config, taught, stored.backbones, folder, ladders=stored.ladders, rungs=stored.rungs
-    )
+    network = assemble(config, taught, stored.backbones, folder, ladders=stored.ladders)
     ScoreFit(config, network, stored).fit(images)
     return network
 
@@ -131,8 +125,7 @@ def fit_without(config: TrainingConfig, stored: Stored, folder: RunFolder, fold:
         stored = stored.with_part(everyone.index(fold.patient), config.narrow)
         taught = together(stored.fresh, stored.labelled.of(patients(fold.training)))
         name = f"{FUSION}-without-{fold.patient}"
-    ladders, rungs = stored.ladders, stored.rungs
-    network = assemble(config, taught, stored.backbones, folder, name, ladders, rungs)
+    network = assemble(config, taught, stored.backbones, folder, name, stored.ladders)
     fit = ScoreFit(config, network, stored)
     fit.fit(fold.training)
     return fit
@@ -161,9 +154,10 @@ class ScoreFit:
         self._fresh_vectors = fused(network, fresh)
         self._ladders: LadderVectors | None = None
         if stored.ladders is not None:
-            fw, fs = fused(network, stored.ladders)
-            shape = (-1, stored.rungs, fw.shape[1])
-            self._ladders = LadderVectors(fw.view(shape), fs.view(shape), stored.ladder_times)
+            fw, fs = fused(network, stored.ladders.features)
+            shape = (len(stored.ladders), stored.ladders.rungs, -1)
+            times = stored.ladders.weights(config.fusion.ladder_times)
+            self._ladders = LadderVectors(fw.view(shape), fs.view(shape), times)
 
     def fit(self, images: Iterable[LabelledImage]) -> None:
         """Fit the regressor to the patients of these images, and to nothing of any other.

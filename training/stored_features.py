@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -46,6 +46,39 @@ class StoredFeatures:
     def of(self, owners: Sequence[str]) -> StoredFeatures:
         """Give the pictures of these patients."""
         return self.take(torch.tensor([i for i, o in enumerate(self.owner) if o in owners]).long())
+
+
+@dataclass(frozen=True)
+class StoredLadders:
+    """Features of L ladders.
+
+    Attributes:
+        features: Of their rungs, one ladder after the other.
+        rungs: Of each.
+        degradations: (L,) what was done to a clean study; "" for ladders that are of none.
+    """
+
+    features: StoredFeatures
+    rungs: int
+    degradations: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.degradations)
+
+    def rows(self, chosen: Tensor) -> Tensor:
+        """Numbers of the rungs of these ladders among the features, ladder by ladder."""
+        return (self.rungs * chosen[:, None] + torch.arange(self.rungs)).flatten()
+
+    def weights(self, times: Mapping[str, float]) -> Tensor:
+        """How often each is drawn against the others.
+
+        Args:
+            times: By degradation; 1 for those not named and for ladders of no clean study.
+
+        Returns:
+            (L,).
+        """
+        return torch.tensor([float(times.get(name, 1.0)) for name in self.degradations])
 
 
 def together(first: StoredFeatures, second: StoredFeatures) -> StoredFeatures:

@@ -294,12 +294,19 @@ def test_parts_that_stay_as_they_began_are_not_taught(tmp_path: Path, root: Path
 
 
 @pytest.mark.parametrize("times", [{"PET count": 2.0}, {"CT dose": -1.0}])
+@pytest.mark.parametrize("option", ["ladder_times", "fusion_ladder_times"])
 def test_ladders_of_no_degradation_or_drawn_less_than_never_are_refused(
-    tmp_path: Path, root: Path, times: dict[str, float]
+    tmp_path: Path, root: Path, option: str, times: dict[str, float]
 ) -> None:
-    fusion = replace(STORED.fusion, ladder_times=times)
-    with pytest.raises(InputError, match=f"ladder_times.*{next(iter(times))}.*PET resolution"):
+    fusion = replace(STORED.fusion, **{option: times})
+    told = rf"fusion\.{option}.*{next(iter(times))}.*PET resolution"
+    with pytest.raises(InputError, match=told):
         begin_run(replace(STORED, fusion=fusion), tmp_path / "runs")
-    begin_run(
-        replace(STORED, fusion=replace(fusion, ladder_times={"CT dose": 0.0})), tmp_path / "runs"
-    )
+    fine = replace(fusion, **{option: {"CT dose": 0.0}})
+    begin_run(replace(STORED, fusion=fine), tmp_path / "runs")
+
+
+def test_a_fusion_that_learns_from_no_ladder_is_refused(tmp_path: Path, root: Path) -> None:
+    fusion = replace(STORED.fusion, fusion_ladders=0)
+    with pytest.raises(InputError, match=r"fusion_ladders.*0 ladders a step.*fusion\.ladders"):
+        begin_run(replace(STORED, fusion=fusion), tmp_path / "runs")

@@ -13,7 +13,7 @@ from training.config import FusionConfig
 from training.distortions import COMBINATIONS
 from training.fusion_teaching import Standardised, _moments, teach_fusion
 from training.losses import ladder_error
-from training.stored_features import StoredFeatures
+from training.stored_features import StoredFeatures, StoredLadders
 
 LENGTH, INPUTS = 768, 40
 DEAD = (3, 17)
@@ -126,22 +126,34 @@ def test_half_of_the_channels_begin_as_what_attention_makes_of_them() -> None:
     assert reduce(one)[:, : LENGTH // 2].std() > 0.1
 
 
-def test_order_of_ladders_is_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error of their order falls, and each ladder's rungs come in theirs."""
+@pytest.mark.parametrize("a_step", [1, 2])
+def test_order_of_ladders_is_learnt(monkeypatch: pytest.MonkeyPatch, a_step: int) -> None:
+    """The error of their order falls, each ladder's rungs come in theirs, as the times say.
+
+    Ladders of another degradation, which says the opposite, are drawn never.
+    """
     rungs, channel = 4, 9
-    given, ladders = features(160), features(8 * rungs, seed=2)
-    ladders.stages[0][:, channel] -= 100.0 * torch.arange(rungs).repeat(8)[:, None, None]
+    given, pictures = features(160), features(8 * rungs, seed=2)
+    fall = 100.0 * torch.arange(rungs).repeat(8)[:, None, None]
+    fall[4 * rungs :] *= -1
+    pictures.stages[0][:, channel] -= fall
+    ladders = StoredLadders(pictures, rungs, ("CT dose",) * 4 + ("PET counts",) * 4)
     errors: list[float] = []
 
     def recorded(scores: Tensor, margin: float) -> Tensor:
-        assert scores.shape == (fusion_teaching.LADDERS, rungs)
+        assert scores.shape == (a_step, rungs)
         error = ladder_error(scores, margin)
         errors.append(error.item())
         return error
 
     monkeypatch.setattr(fusion_teaching, "ladder_error", recorded)
-    config = FusionConfig(fusion_epochs=4, fusion_rate=1e-2)
-    teach_fusion(StubNetwork(), given, config, seed=1, ladders=ladders, rungs=rungs)
+    config = FusionConfig(
+        fusion_epochs=4,
+        fusion_rate=1e-2,
+        fusion_ladders=a_step,
+        fusion_ladder_times={"PET counts": 0.0},
+    )
+    teach_fusion(StubNetwork(), given, config, seed=1, ladders=ladders)
     assert len(errors) == 2 * 4 * 10
     of_fw = errors[::2]  # F_S is constant here
     assert sum(of_fw[-10:]) < 0.2 * sum(of_fw[:10])

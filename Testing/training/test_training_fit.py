@@ -191,7 +191,7 @@ CONFIG = TrainingConfig(fusion=FusionConfig(regressor_steps=10, labelled_views=1
 
 def predictions(features: StoredFeatures, images: list[LabelledImage], held_out: str) -> Tensor:
     fresh = stored("F" * 40, np.zeros(40), 2)
-    fit = ScoreFit(CONFIG, StubNetwork(), Stored(features, fresh, None, 0, torch.empty(0), {}))
+    fit = ScoreFit(CONFIG, StubNetwork(), Stored(features, fresh, None, {}))
     fit.fit(i for i in images if i.patient != held_out)
     return fit.predict(held_out)[0]
 
@@ -218,7 +218,7 @@ def test_pictures_of_no_combination_take_no_part(labelled, monkeypatch) -> None:
     fresh = replace(fresh, combination=torch.tensor([0, UNLISTED, 5, 0]))
     given: list[ScoredVectors] = []
     monkeypatch.setattr(score_fit, "fit_regressor", lambda _, data, *a, **k: given.append(data))
-    fit = ScoreFit(CONFIG, StubNetwork(), Stored(features, fresh, None, 0, torch.empty(0), {}))
+    fit = ScoreFit(CONFIG, StubNetwork(), Stored(features, fresh, None, {}))
     fit.fit(i for i in images if i.patient == "A")
     means = [images[c].score for c in (0, 5, 0)]
     assert given[0].score[27:].tolist() == pytest.approx(means)

@@ -19,6 +19,7 @@ from training.datasets.sources import read_images
 from training.degradations import DEGRADATIONS
 from training.global_batch import process_count
 from training.narrow import EXPANSION
+from training.picture_degradations import PICTURE_DEGRADATIONS
 from training.run_folder import RunFolder
 from training.run_sources import keep_labelled, keep_start
 from training.split import held_out_patients, marked_patients
@@ -134,18 +135,31 @@ def _check_ladders(fusion: FusionConfig) -> None:
         raise InputError(
             "fusion.fusion_ladders",
             f"the fusion cannot learn from {fusion.fusion_ladders} ladders a step",
-            "Give 1 or more; to learn from none, have none (fusion.ladders, varied_ladders and "
-            "picture_ladders 0)",
+            "Give 1 or more; to learn from none, have none (fusion.ladders, more_ladders, "
+            "varied_ladders and picture_ladders 0)",
+        )
+    of_studies = [degradation.name for degradation in DEGRADATIONS]
+    known = [*of_studies, *(degradation.name for degradation in PICTURE_DEGRADATIONS)]
+    wrong = [
+        f"{name}: {count}"
+        for name, count in fusion.more_ladders.items()
+        if name not in of_studies or count < 0
+    ]
+    if wrong:
+        raise InputError(
+            "fusion.more_ladders",
+            f"there are no such ladders: {', '.join(wrong)}",
+            f"Give numbers of slices for {', '.join(of_studies)}",
         )
     for option in ("ladder_times", "fusion_ladder_times"):
         times: dict[str, float] = getattr(fusion, option)
-        unknown = sorted(set(times) - {degradation.name for degradation in DEGRADATIONS})
+        unknown = sorted(set(times) - set(known))
         if unknown or any(not (0 <= t < math.inf) for t in times.values()):
-            wrong = ", ".join(unknown) or ", ".join(f"{k}: {t:g}" for k, t in times.items())
+            refused = ", ".join(unknown) or ", ".join(f"{k}: {t:g}" for k, t in times.items())
             raise InputError(
                 f"fusion.{option}",
-                f"ladders cannot be drawn so: {wrong}",
-                f"Give numbers from 0 for {', '.join(d.name for d in DEGRADATIONS)}",
+                f"ladders cannot be drawn so: {refused}",
+                f"Give numbers from 0 for {', '.join(known)}",
             )
 
 

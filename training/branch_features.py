@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import logging
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from training.datasets.slice_ladders import SEVERAL, varied_ladders
 from training.datasets.sources import read_images
 from training.datasets.views import LabelledViews
 from training.datasets.volume_pairs import find_pairs
+from training.degradations import DEGRADATIONS
 from training.distortions import COMBINATIONS, UNLISTED, combination_number
 from training.features import pooled_stages, refresh_statistics
 from training.narrow import EXPANSION
@@ -69,15 +71,15 @@ def read_ladders(config: TrainingConfig, folder: RunFolder) -> list[Ladder]:
     """The degraded slices whose features are stored; none where the configuration has none."""
     fusion, seed = config.fusion, config.seed + LADDERS_SEED
     volumes = data_root() / config.data.volumes
+    of_studies = partial(
+        stored_ladders,
+        volumes,
+        held_out=fusion.ladder_held_out,
+        cache=cache_folder(config, folder),
+    )
     ladders: list[Ladder] = []
     if fusion.ladders:
-        ladders += stored_ladders(
-            volumes,
-            fusion.ladders,
-            held_out=fusion.ladder_held_out,
-            seed=seed,
-            cache=cache_folder(config, folder),
-        )
+        ladders += of_studies(fusion.ladders, seed=seed)
     if fusion.varied_ladders:
         studies = {pair.name for pair in find_pairs(volumes)}
         others = tuple(s for s in read_slices(config, folder) if s.source not in studies)
@@ -93,6 +95,9 @@ def read_ladders(config: TrainingConfig, folder: RunFolder) -> list[Ladder]:
         content = ladder_slices(config, read_slices(config, folder))
         variety = Variety(zoom=fusion.zoom)
         ladders += picture_ladders(content, fusion.picture_ladders, variety, seed=seed)
+    for number, degradation in enumerate(DEGRADATIONS, 1):
+        if more := fusion.more_ladders.get(degradation.name):
+            ladders += of_studies(more, seed=seed + number, degradations=(degradation,))
     return ladders
 
 
@@ -219,8 +224,12 @@ def _joined_ladders(
         unknown,
         tuple(one.patient for one in ladders for _ in range(rungs)),
     )
-    degradations = ("" if one.patient == SEVERAL else one.degradation for one in ladders)
-    return StoredLadders(features, rungs, tuple(degradations))
+    return StoredLadders(features, rungs, tuple(map(_listed, ladders)))
+
+
+def _listed(ladder: Ladder) -> str:
+    varied = ladder.patient == SEVERAL and ladder.degradation in {d.name for d in DEGRADATIONS}
+    return "" if varied else ladder.degradation
 
 
 def _joined(

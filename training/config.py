@@ -217,14 +217,16 @@ class FusionConfig:
         dropout: Of the regressor while it is fitted.
         ladders: Slices of each clean study, for each realistic degradation, that are made worse
             step by step; 0 leaves this out.
+        more_ladders: Further slices of each clean study, by the name of a realistic degradation.
         ladder_held_out: The last so many studies are left out, to measure on.
         varied_ladders: More ladders, of single slices that are of no clean study (CT without a
             PET, phantoms).
         picture_ladders: More ladders, of pictures with more and more of one of the data set's
             distortions.
         fusion_ladders: Ladders whose order the fusion learns in each step.
-        fusion_ladder_times: How often the fusion draws a clean study's ladder, by the name of its
-            degradation (`training.degradations`), against 1 of all others.
+        fusion_ladder_times: How often the fusion draws a ladder against 1 of all others, by the
+            name of what was done to a clean study (`training.degradations`) or to a picture
+            (`training.picture_degradations`). Varied ladders count 1.
         ladder_times: The same for the regressor.
         ladder_weight: Weight of the error in the order of the rungs.
         ladder_margin: By how much the score should fall a step, in Likert units.
@@ -245,6 +247,7 @@ class FusionConfig:
     stage_noise: float = 0.2
     dropout: float = 0.3
     ladders: int = 0
+    more_ladders: dict[str, int] = dataclasses.field(default_factory=dict)
     ladder_held_out: int = 0
     varied_ladders: int = 0
     picture_ladders: int = 0

@@ -55,7 +55,7 @@ class StoredLadders:
     Attributes:
         features: Of their rungs, one ladder after the other.
         rungs: Of each.
-        degradations: (L,) what was done to a clean study; "" for ladders that are of none.
+        degradations: (L,) what was done to a clean study, or to a picture; "" for varied ladders.
     """
 
     features: StoredFeatures
@@ -73,7 +73,7 @@ class StoredLadders:
         """How often each is drawn against the others.
 
         Args:
-            times: By degradation; 1 for those not named and for ladders of no clean study.
+            times: By degradation; 1 for those not named and for varied ladders.
 
         Returns:
             (L,).

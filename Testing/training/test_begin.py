@@ -302,8 +302,17 @@ def test_ladders_of_no_degradation_or_drawn_less_than_never_are_refused(
     told = rf"fusion\.{option}.*{next(iter(times))}.*PET resolution"
     with pytest.raises(InputError, match=told):
         begin_run(replace(STORED, fusion=fusion), tmp_path / "runs")
-    fine = replace(fusion, **{option: {"CT dose": 0.0}})
+    fine = replace(fusion, **{option: {"CT dose": 0.0, "data set's JPEG": 2.0}})
     begin_run(replace(STORED, fusion=fine), tmp_path / "runs")
+
+
+@pytest.mark.parametrize("more", [{"PET count": 2}, {"CT dose": -1}, {"data set's JPEG": 1}])
+def test_more_ladders_of_what_is_done_to_no_study_are_refused(
+    tmp_path: Path, root: Path, more: dict[str, int]
+) -> None:
+    fusion = replace(STORED.fusion, more_ladders=more)
+    with pytest.raises(InputError, match=f"more_ladders.*{next(iter(more))}: .*PET resolution"):
+        begin_run(replace(STORED, fusion=fusion), tmp_path / "runs")
 
 
 def test_a_fusion_that_learns_from_no_ladder_is_refused(tmp_path: Path, root: Path) -> None:

@@ -19,26 +19,28 @@ RUNGS = 3
 
 @pytest.fixture
 def joined(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """Three ladders of which each rung's features are its number."""
+    """Four ladders of which each rung's features are its number."""
     pictures = torch.zeros(RUNGS, 3, 4, 4, dtype=torch.uint8)
     drawn = [
         Ladder("STS_001", "PET counts", pictures),
         Ladder("STS_001", "CT dose", pictures),
         Ladder(SEVERAL, "PET counts", pictures),
+        Ladder(SEVERAL, "data set's JPEG", pictures),
     ]
     monkeypatch.setattr(branch_features, "read_ladders", lambda *_: drawn)
-    number = torch.arange(3.0 * RUNGS)[:, None, None, None].expand(-1, 2, 7, 7)
+    number = torch.arange(4.0 * RUNGS)[:, None, None, None].expand(-1, 2, 7, 7)
     stored = {name: {"ladders": [number]} for name in ("resnet", "swin")}
     return _joined_ladders(TrainingConfig(), RunFolder(tmp_path), stored)
 
 
-def test_times_hold_for_ladders_of_clean_studies_alone(joined) -> None:
-    assert joined.weights({"PET counts": 4, "breathing": 2}).tolist() == [4, 1, 1]
-    assert joined.weights({}).tolist() == [1, 1, 1]
+def test_times_hold_for_clean_studies_and_pictures_but_not_for_varied_ladders(joined) -> None:
+    times = {"PET counts": 4, "breathing": 2, "data set's JPEG": 3}
+    assert joined.weights(times).tolist() == [4, 1, 1, 3]
+    assert joined.weights({}).tolist() == [1, 1, 1, 1]
 
 
 def test_rows_are_the_rungs_of_the_chosen_ladders_in_their_order(joined) -> None:
-    assert len(joined) == 3
+    assert len(joined) == 4
     rows = joined.rows(torch.tensor([2, 0]))
     assert rows.tolist() == [6, 7, 8, 0, 1, 2]
     assert joined.features.stages[0][rows, 0, 0, 0].tolist() == rows.tolist()

@@ -13,9 +13,12 @@ from small_study import small_study
 from MSIQALib.errors import InputError
 from MSIQALib.imaging.slices import fuse_study
 from MSIQALib.imaging.volume import Volume
+from training.branch_features import read_ladders
+from training.config import DataConfig, FusionConfig, TrainingConfig
 from training.datasets.distorted import shrink, to_tensor
 from training.datasets.ladders import _rungs, _slab, draw_ladders, read_pairs, stored_ladders
 from training.degradations import DEGRADATIONS
+from training.run_folder import RunFolder
 
 Pair = tuple[str, Volume, Volume]
 RESOLUTION, BREATHING = (
@@ -115,3 +118,27 @@ def test_studies_held_out_give_no_ladder_and_the_cache_gives_the_same(
     monkeypatch.setattr("training.datasets.ladders.DEGRADATIONS", DEGRADATIONS[:-1])
     stored_ladders(tmp_path, 1, held_out=1, seed=1, cache=tmp_path)
     assert len(list(tmp_path.glob("*.npz"))) == 2
+
+
+def test_more_ladders_come_last_and_of_slices_of_their_own(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is stored of the others stays theirs, and no degradation gets another's slices."""
+    monkeypatch.setattr("training.datasets.ladders.read_pairs", lambda _: [pair])
+    data = DataConfig(cache="cache")
+    config = TrainingConfig(data=data, fusion=FusionConfig(ladders=1, varied_ladders=0))
+    folder = RunFolder(tmp_path / "run")
+    few = read_ladders(config, folder)
+    assert [one.degradation for one in few] == [d.name for d in DEGRADATIONS]
+    more = replace(config.fusion, more_ladders={"PET resolution": 2, "PET counts": 3})
+    many = read_ladders(replace(config, fusion=more), folder)
+    assert [one.degradation for one in many[len(few) :]] == ["PET counts"] * 3 + [
+        "PET resolution"
+    ] * 2
+    assert all(torch.equal(a.pictures, b.pictures) for a, b in zip(few, many, strict=False))
+    originals = torch.stack([one.pictures[0] for one in many[len(few) :]])
+    assert not torch.equal(originals[0], originals[3])
+    assert not torch.equal(originals[1], originals[4])
+    # Without those of all degradations there are these alone.
+    alone = read_ladders(replace(config, fusion=replace(more, ladders=0)), folder)
+    assert [one.degradation for one in alone] == [one.degradation for one in many[len(few) :]]

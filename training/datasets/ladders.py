@@ -63,7 +63,13 @@ def read_pairs(folder: Path) -> list[tuple[str, Volume, Volume]]:
 
 
 def stored_ladders(
-    folder: Path, slices: int, *, held_out: int, seed: int, cache: Path | None = None
+    folder: Path,
+    slices: int,
+    *,
+    held_out: int,
+    seed: int,
+    cache: Path | None = None,
+    degradations: Sequence[Degradation] | None = None,
 ) -> list[Ladder]:
     """Draw ladders of the studies in a folder, or read them from the cache.
 
@@ -73,8 +79,10 @@ def stored_ladders(
         held_out: The last so many studies, by name, are left out.
         seed: As in `draw_ladders`.
         cache: A folder for the pictures; filled when it is empty.
+        degradations: What is done; None for all.
     """
-    what = hashlib.sha256(repr([(d.name, d.strengths) for d in DEGRADATIONS]).encode()).hexdigest()
+    degradations = DEGRADATIONS if degradations is None else degradations
+    what = hashlib.sha256(repr([(d.name, d.strengths) for d in degradations]).encode()).hexdigest()
     stored = cache / f"ladders-{slices}-{held_out}-{seed}-{what[:8]}.npz" if cache else None
     if stored and stored.is_file():
         with np.load(stored) as arrays:
@@ -83,7 +91,9 @@ def stored_ladders(
             Ladder(str(p), str(d), torch.from_numpy(x)) for p, d, x in zip(*columns, strict=True)
         ]
     pairs = read_pairs(folder)
-    ladders = draw_ladders(pairs[: len(pairs) - held_out], slices, seed=seed)
+    ladders = draw_ladders(
+        pairs[: len(pairs) - held_out], slices, seed=seed, degradations=degradations
+    )
     if stored:
         with atomic_path(stored) as part, part.open("wb") as out:
             np.savez(

@@ -45,5 +45,6 @@ def seen_in_training(provenance: Mapping[str, Any]) -> str:
     if not path.is_file():
         return AS_CONTENT
     config = read_config(path)
-    ladders = config.narrow.wanted and config.fusion.ladders
-    return by_parts(config.fusion.ladder_held_out) if ladders else AS_CONTENT
+    fusion = config.fusion
+    ladders = config.narrow.wanted and (fusion.ladders or fusion.more_ladders)
+    return by_parts(fusion.ladder_held_out) if ladders else AS_CONTENT

@@ -56,7 +56,9 @@ STATISTICS_SEED, FRESH_SEED, VIEWS_SEED, LADDERS_SEED = 101, 102, 103, 104
 
 def fresh_pictures(config: TrainingConfig, slices: tuple[CleanSlice, ...]) -> DistortedSlices:
     """The freshly distorted whole slices whose features are stored."""
-    sampling = Sampling(grid=config.fusion.grid, variety=Variety(zoom=config.fusion.zoom))
+    fusion = config.fusion
+    variety = Variety(zoom=fusion.zoom)
+    sampling = Sampling(grid=fusion.grid, variety=variety, uncoded=fusion.uncoded)
     return DistortedSlices(
         slices, sampling, seed=config.seed + FRESH_SEED, length=config.fusion.pictures
     )

@@ -125,6 +125,8 @@ class NarrowPhase:
         zoom: Range of the content's magnification.
         ladders: Share of the contents that are made worse step by step instead, to be ordered.
         readers_only: Teach the heads and leave the network as it is.
+        uncoded: Share of the pictures of quality 100 that are not JPEG-coded, as those fused from
+            volumes are not.
         mixed_precision: "bf16" for the network's arithmetic, which processors with AMX do several
             times faster; weights, heads, optimiser and loss stay in 32 bits.
         kept_statistics: Whole slices on which the batch normalisations are measured as the phase
@@ -145,6 +147,7 @@ class NarrowPhase:
     zoom: tuple[float, float] = (0.6, 2.4)
     ladders: float = 0.0
     readers_only: bool = False
+    uncoded: float = 0.0
     mixed_precision: Literal["no", "bf16"] = "no"
     kept_statistics: int = 0
     rounded: bool = False
@@ -204,6 +207,7 @@ class FusionConfig:
             this out.
         pictures: Freshly distorted whole slices to store features of; 0 leaves this out.
         grid: Share of them that has one of the data set's 27 combinations.
+        uncoded: Share of those of quality 100 that are not JPEG-coded.
         fusion_epochs: Passes of the fusion over them.
         fusion_rate: Its peak learning rate.
         regressor_steps: Optimiser steps of the score regressor.
@@ -237,6 +241,7 @@ class FusionConfig:
     statistics: int = 320
     pictures: int = 0
     grid: float = 0.8
+    uncoded: float = 0.0
     fusion_epochs: int = 4
     fusion_rate: float = 1e-3
     regressor_steps: int = 1500

@@ -25,6 +25,7 @@ Picture = npt.NDArray[np.uint8]
 LAMBDAS = (0.0, 0.005, 0.01)
 SIGMAS = (0.0, 5.0, 10.0)
 QUALITIES = (100, 70, 40)
+BEST_QUALITY = QUALITIES[0]
 
 _BANK_SIZE = 1 << 22
 
@@ -168,6 +169,33 @@ def noise_and_jpeg(
 ) -> bytes:
     """Do what comes after the specks, and give the JPEG file's bytes."""
     return encode_jpeg(add_gaussian(specked, distortion.sigma, rng, bank), distortion.quality)
+
+
+def after_specks(
+    specked: Picture,
+    distortion: Distortion,
+    rng: np.random.Generator,
+    bank: NoiseBank | None = None,
+    *,
+    coded: bool = True,
+) -> Picture:
+    """Do what comes after the specks, and give the picture.
+
+    Args:
+        specked: (H, W, 3) uint8 RGB.
+        distortion: The strengths.
+        rng: Of the noise.
+        bank: Deviates drawn beforehand, for speed.
+        coded: As the data set's pictures are, all of them. Those fused from volumes are not.
+
+    Raises:
+        ValueError: Without coding there is no quality below 100.
+    """
+    if coded:
+        return decode_picture(noise_and_jpeg(specked, distortion, rng, bank))
+    if distortion.quality < BEST_QUALITY:
+        raise ValueError(f"a picture of quality {distortion.quality} is a coded one")
+    return add_gaussian(specked, distortion.sigma, rng, bank)
 
 
 def distort(

@@ -207,7 +207,9 @@ def train_part(config: TrainingConfig, folder: RunFolder, part: str) -> None:
             slices,
             pristine,
             share=narrow.pristine,
-            sampling=Sampling(phase.source_size, phase.grid, Variety(zoom=phase.zoom)),
+            sampling=Sampling(
+                phase.source_size, phase.grid, Variety(zoom=phase.zoom), phase.uncoded
+            ),
             size=phase.group_size,
             seed=1000 * seed + number,
             ladders=phase.ladders,

@@ -18,7 +18,7 @@ from training import narrow_training
 from training.config import NarrowConfig, NarrowPhase, TrainingConfig
 from training.datasets.clean_slices import CleanSlice
 from training.datasets.composition import Variety
-from training.datasets.distorted import Sampling, normalise
+from training.datasets.distorted import Sampling, normalise, shrink, to_tensor
 from training.datasets.groups import (
     SPECK_GRID,
     DistortedGroups,
@@ -79,6 +79,9 @@ def pristine() -> np.ndarray:
     return picture
 
 
+CLEAN = Distortion(0.0, 0.0, 100)
+
+
 def groups(share: float = 1.0, size: int = 3, source: int = 64, **more: object) -> DistortedGroups:
     sampling = Sampling(source, 1.0, Variety())
     return DistortedGroups(
@@ -98,6 +101,37 @@ def taught(
         checkpoint_minutes=60,
         **more,
     )
+
+
+def test_groups_of_the_best_quality_may_stay_uncoded() -> None:
+    """Without specks and noise such a picture is the piece itself, and a coded one is not."""
+    for share in (0.0, 1.0):
+        sampling = Sampling(64, 1.0, Variety(), uncoded=share)
+        made = DistortedGroups((), [pristine()], share=1.0, sampling=sampling, size=150, seed=3)
+        rng = np.random.default_rng([3, 0])
+        assert rng.random() < 1
+        piece = to_tensor(shrink(pristine_piece((pristine(),), 64, rng), sampling.input_size))
+        group = made[0]
+        clean = [n for n, c in enumerate(group.combination.tolist()) if COMBINATIONS[c] == CLEAN]
+        assert clean
+        for n in clean:
+            assert torch.equal(group.pictures[n], piece) == bool(share)
+
+
+def test_a_phase_says_how_many_stay_uncoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samplings: list[Sampling] = []
+    monkeypatch.setattr(narrow_training, "read_slices", lambda *_: ())
+    monkeypatch.setattr(
+        narrow_training, "DistortedGroups", lambda *_, **o: samplings.append(o["sampling"])
+    )
+    phase = NarrowPhase(uncoded=0.3)
+    monkeypatch.setattr(narrow_training, "teach", lambda *a, **_: a[2](phase, 0))
+    config = TrainingConfig(narrow=NarrowConfig(trunk=(phase,)))
+    monkeypatch.setattr(narrow_training, "measure", lambda *_: None)
+    train_part(config, RunFolder(tmp_path), narrow_training.TRUNK)
+    assert [s.uncoded for s in samplings] == [0.3]
 
 
 def ladder_group() -> Group:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,8 @@ import SimpleITK as sitk
 import torch
 
 from MSIQALib.errors import InputError
+from training.branch_features import fresh_pictures
+from training.config import FusionConfig, TrainingConfig
 from training.datasets.clean_slices import CleanSlice, read_volumes
 from training.datasets.composition import Variety, compose
 from training.datasets.distorted import (
@@ -30,7 +33,13 @@ from training.datasets.labelled import (
     read_labelled,
 )
 from training.datasets.views import LabelledViews
-from training.distortions import COMBINATIONS, Distortion, add_specks, encode_jpeg
+from training.distortions import (
+    COMBINATIONS,
+    Distortion,
+    add_specks,
+    after_specks,
+    encode_jpeg,
+)
 
 HEADER = "file,patient,slice,poisson_lambda,gaussian_sigma,jpeg_quality,score\n"
 
@@ -190,6 +199,46 @@ def test_numbered_pictures_repeat_and_differ(slices) -> None:
     assert not torch.equal(picture, data[6][0])
     assert not torch.equal(picture, other[5][0])
     assert levels.tolist() == pytest.approx(level_targets(data.strengths(5)))
+
+
+def test_pictures_of_the_best_quality_may_stay_uncoded(slices) -> None:
+    """Nothing else about them differs: strengths, content, specks and noise."""
+    count = 40
+    usual, half, never = (
+        DistortedSlices(slices, Sampling(256, 1.0, uncoded=share), seed=3, length=count)
+        for share in (0.0, 0.5, 1.0)
+    )
+    best = [n for n in range(count) if usual.strengths(n).quality == 100]
+    untouched = [n for n in best if not (usual.strengths(n).lam or usual.strengths(n).sigma)]
+    assert untouched
+    for n in untouched:
+        assert np.array_equal(never.draw(n)[0], shrink(never.clean(n), 112))
+        assert not np.array_equal(usual.draw(n)[0], shrink(usual.clean(n), 112))
+    for n in range(count):
+        one, other = (data.draw(n)[0].astype(int) for data in (usual, never))
+        assert usual.strengths(n) == never.strengths(n)
+        assert np.array_equal(one, other) == (n not in best)
+        if n in untouched:  # of the colours of specks and noise, coding takes some away
+            assert np.abs(one - other).mean() < 4
+    as_usual = [np.array_equal(half.draw(n)[0], usual.draw(n)[0]) for n in best]
+    assert 0 < sum(as_usual) < len(best)
+
+
+def test_a_picture_of_less_quality_cannot_stay_uncoded() -> None:
+    picture = np.zeros((16, 16, 3), np.uint8)
+    with pytest.raises(ValueError, match="quality 70"):
+        after_specks(picture, Distortion(0, 0, 70), np.random.default_rng(0), coded=False)
+
+
+def test_fresh_pictures_stay_uncoded_as_the_configuration_says(slices) -> None:
+    fusion = FusionConfig(pictures=30, grid=1.0, uncoded=1.0)
+    usual, uncoded = (
+        fresh_pictures(TrainingConfig(fusion=one), slices)
+        for one in (replace(fusion, uncoded=0.0), fusion)
+    )
+    differ = [not np.array_equal(usual.draw(n)[0], uncoded.draw(n)[0]) for n in range(30)]
+    assert differ == [usual.strengths(n).quality == 100 for n in range(30)]
+    assert any(differ)
 
 
 def test_piece_of_a_slice_is_what_the_whole_slice_would_show() -> None:

@@ -14,13 +14,13 @@ from torch.utils.data import Dataset
 from training.datasets.clean_slices import CleanSlice
 from training.datasets.composition import SOURCE_SIZE, Variety, compose
 from training.distortions import (
+    BEST_QUALITY,
     COMBINATIONS,
     Distortion,
     NoiseBank,
     Picture,
     add_specks,
-    decode_picture,
-    noise_and_jpeg,
+    after_specks,
 )
 
 INPUT_SIZE = 224
@@ -28,7 +28,7 @@ BLOCK = 16
 """Pixels of a JPEG unit with chroma 4:2:0; 16 of 512 are exactly 7 of 224."""
 
 LEVEL_TARGETS = 3
-_STRENGTHS = 1
+_STRENGTHS, _CODING = 1, 2
 
 DAMAGE_GRID = 14
 """Rows and columns of the map that says where a picture was damaged, and how much."""
@@ -43,15 +43,24 @@ class Sampling:
         grid: Share of the data set's 27 combinations; the others have continuous strengths, also
             beyond the data set's.
         variety: Of the content.
+        uncoded: Share of those of quality 100 that are not JPEG-coded, as pictures fused from
+            volumes are not.
     """
 
     source_size: int = SOURCE_SIZE
     grid: float = 0.5
     variety: Variety = field(default_factory=Variety)
+    uncoded: float = 0.0
 
     def __post_init__(self) -> None:
         if self.source_size % BLOCK or self.source_size <= 0:
             raise ValueError(f"source_size must be a multiple of {BLOCK}: {self.source_size}")
+
+    def coded(self, done: Distortion, rng: np.random.Generator) -> bool:
+        """Draw whether a picture is coded; draws nothing where all are."""
+        if self.uncoded and done.quality == BEST_QUALITY:
+            return rng.random() >= self.uncoded
+        return True
 
     @property
     def input_size(self) -> int:
@@ -153,7 +162,9 @@ class DistortedSlices(Dataset[tuple[Tensor, Tensor, Tensor]]):
         clean = compose(self._slices, sampling.source_size, sampling.variety, rng)
         done = self.strengths(index)
         specked = add_specks(clean, done.lam, rng)
-        damaged = decode_picture(noise_and_jpeg(specked, done, rng, self._bank))
+        # Drawn apart, so that nothing else of a picture changes with the share.
+        coded = sampling.coded(done, np.random.default_rng([self._seed, index, _CODING]))
+        damaged = after_specks(specked, done, rng, self._bank, coded=coded)
         damage = damage_map(clean, specked, damaged)
         return shrink(damaged, sampling.input_size), done, damage
 

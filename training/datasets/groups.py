@@ -32,9 +32,8 @@ from training.distortions import (
     NoiseBank,
     Picture,
     add_specks,
+    after_specks,
     combination_number,
-    decode_picture,
-    noise_and_jpeg,
 )
 
 MOST_SPECKS = 0.06
@@ -161,7 +160,8 @@ class DistortedGroups:
         pictures, levels, combination, specks = [], [], [], []
         for done in draw_pairs(rng, sampling.grid, self._size):
             specked = add_specks(clean, done.lam, rng)
-            damaged = decode_picture(noise_and_jpeg(specked, done, rng, self._bank))
+            coded = sampling.coded(done, rng)
+            damaged = after_specks(specked, done, rng, self._bank, coded=coded)
             pictures.append(to_tensor(shrink(damaged, sampling.input_size)))
             levels.append(level_targets(replace(done, lam=speck_rate(clean, specked))))
             combination.append(combination_number(done))

@@ -59,9 +59,7 @@ def fresh_pictures(config: TrainingConfig, slices: tuple[CleanSlice, ...]) -> Di
     fusion = config.fusion
     variety = Variety(zoom=fusion.zoom)
     sampling = Sampling(grid=fusion.grid, variety=variety, uncoded=fusion.uncoded)
-    return DistortedSlices(
-        slices, sampling, seed=config.seed + FRESH_SEED, length=config.fusion.pictures
-    )
+    return DistortedSlices(slices, sampling, seed=config.seed + FRESH_SEED, length=fusion.pictures)
 
 
 def labelled_views(config: TrainingConfig, images: tuple[LabelledImage, ...]) -> LabelledViews:

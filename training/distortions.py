@@ -158,16 +158,7 @@ def distort_to_jpeg(
     img: Picture, distortion: Distortion, rng: np.random.Generator, bank: NoiseBank | None = None
 ) -> bytes:
     """Distort a clean picture and give the JPEG file's bytes."""
-    return noise_and_jpeg(add_specks(img, distortion.lam, rng), distortion, rng, bank)
-
-
-def noise_and_jpeg(
-    specked: Picture,
-    distortion: Distortion,
-    rng: np.random.Generator,
-    bank: NoiseBank | None = None,
-) -> bytes:
-    """Do what comes after the specks, and give the JPEG file's bytes."""
+    specked = add_specks(img, distortion.lam, rng)
     return encode_jpeg(add_gaussian(specked, distortion.sigma, rng, bank), distortion.quality)
 
 
@@ -191,11 +182,10 @@ def after_specks(
     Raises:
         ValueError: Without coding there is no quality below 100.
     """
-    if coded:
-        return decode_picture(noise_and_jpeg(specked, distortion, rng, bank))
-    if distortion.quality < BEST_QUALITY:
+    if not coded and distortion.quality < BEST_QUALITY:
         raise ValueError(f"a picture of quality {distortion.quality} is a coded one")
-    return add_gaussian(specked, distortion.sigma, rng, bank)
+    noisy = add_gaussian(specked, distortion.sigma, rng, bank)
+    return decode_picture(encode_jpeg(noisy, distortion.quality)) if coded else noisy
 
 
 def distort(

@@ -114,12 +114,11 @@ def store_features(config: TrainingConfig, name: str, branch: Branch, folder: Ru
     branch.stages.load_state_dict(dequantise(quantise(branch.stages.state_dict())))
     branch.set_input_size(224)
     branch.eval()
-    whole = Sampling(variety=Variety(zoom=config.fusion.zoom))
+    fusion = config.fusion
+    whole = Sampling(variety=Variety(zoom=fusion.zoom), uncoded=fusion.uncoded)
     statistics = DistortedSlices(slices, whole, seed=config.seed + STATISTICS_SEED, length=10**6)
     keep = SHARED if name == "resnet" and config.narrow.wanted else ()
-    refresh_statistics(
-        branch.stages, lambda i: statistics[i][0], config.fusion.statistics, keep=keep
-    )
+    refresh_statistics(branch.stages, lambda i: statistics[i][0], fusion.statistics, keep=keep)
     fresh, views = fresh_pictures(config, slices), labelled_views(config, images)
     logger.info("%s: %d fresh pictures, %d labelled views", name, len(fresh), len(views))
     state = {

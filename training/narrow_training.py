@@ -59,7 +59,7 @@ def teach(
     name: str,
     *,
     checkpoint_minutes: float,
-    measure: Callable[[int], None] = lambda count: None,
+    measure: Callable[[NarrowPhase], None] = lambda phase: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Run all phases, from the last checkpoint where there is one.
@@ -74,8 +74,8 @@ def teach(
         folder: For checkpoints and the log, under `name`; written by the first process.
         name: Of the part.
         checkpoint_minutes: Between checkpoints.
-        measure: Measures the normalisations on so many whole pictures, where a phase begins that
-            keeps them.
+        measure: Measures the normalisations on whole pictures, where a phase begins that keeps
+            them.
         stop: Asked after each step; True stops the run where it can go on later.
 
     Returns:
@@ -98,7 +98,7 @@ def teach(
         drawn = groups(phase, number)
         if phase.kept_statistics and not start:
             with _weights(learner, phase):
-                measure(phase.kept_statistics)
+                measure(phase)
         learner.freeze_statistics(phase.kept_statistics > 0)
         learner.train()
         losses: list[float] = []
@@ -225,10 +225,13 @@ def train_part(config: TrainingConfig, folder: RunFolder, part: str) -> None:
         folder,
         part,
         checkpoint_minutes=config.checkpoint_minutes,
-        measure=lambda count: measure(learner, config, slices, count),
+        measure=lambda phase: measure(
+            learner, config, slices, phase.kept_statistics, uncoded=phase.uncoded
+        ),
     )
     if part == TRUNK:
-        measure(learner, config, slices, config.fusion.statistics)
+        fusion = config.fusion
+        measure(learner, config, slices, fusion.statistics, uncoded=fusion.uncoded)
         folder.save(part, (folder.load(part) or {}) | {"learner": learner.state_dict()})
 
 
@@ -270,14 +273,26 @@ def _cut(wide: State, like: State, number: int, config: TrainingConfig) -> dict[
 
 
 def measure(
-    learner: NarrowLearner, config: TrainingConfig, slices: tuple[CleanSlice, ...], count: int
+    learner: NarrowLearner,
+    config: TrainingConfig,
+    slices: tuple[CleanSlice, ...],
+    count: int,
+    *,
+    uncoded: float = 0.0,
 ) -> None:
     """Measure the normalisations on whole slices, but those of what is frozen.
 
     The moving averages of a run on quarter slices, or on groups that share their content, are far
     from what single whole slices need.
+
+    Args:
+        learner: Its running statistics change, nothing else.
+        config: The run's seed and the magnification of the content.
+        slices: Clean content.
+        count: How many pictures.
+        uncoded: Share of those of quality 100 that are not JPEG-coded.
     """
-    whole = Sampling(grid=1.0, variety=Variety(zoom=config.fusion.zoom))
+    whole = Sampling(grid=1.0, variety=Variety(zoom=config.fusion.zoom), uncoded=uncoded)
     pictures = DistortedSlices(slices, whole, seed=config.seed + MEASURE_SEED, length=10**6)
     keep = tuple(f"stages.{name}" for name in SHARED) if learner.first_is_frozen else ()
     refresh_statistics(learner, lambda i: pictures[i][0], count, keep=keep)

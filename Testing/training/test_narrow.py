@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from torch import nn
 from MSIQALib.errors import InputError
 from MSIQALib.model.backbones import ResNetStages
 from training import narrow_training
-from training.config import NarrowConfig, NarrowPhase, TrainingConfig
+from training.config import FusionConfig, NarrowConfig, NarrowPhase, TrainingConfig
 from training.datasets.clean_slices import CleanSlice
 from training.datasets.composition import Variety
 from training.datasets.distorted import Sampling, normalise, shrink, to_tensor
@@ -129,7 +130,7 @@ def test_a_phase_says_how_many_stay_uncoded(
     phase = NarrowPhase(uncoded=0.3)
     monkeypatch.setattr(narrow_training, "teach", lambda *a, **_: a[2](phase, 0))
     config = TrainingConfig(narrow=NarrowConfig(trunk=(phase,)))
-    monkeypatch.setattr(narrow_training, "measure", lambda *_: None)
+    monkeypatch.setattr(narrow_training, "measure", lambda *_, **__: None)
     train_part(config, RunFolder(tmp_path), narrow_training.TRUNK)
     assert [s.uncoded for s in samplings] == [0.3]
 
@@ -468,8 +469,8 @@ def test_kept_statistics_are_measured_once_and_stay(tmp_path: Path) -> None:
     def run(stop_after: int) -> NarrowLearner:
         one, done = learner(), []
 
-        def measure(count: int) -> None:
-            measured.append(count)
+        def measure(phase: NarrowPhase) -> None:
+            measured.append(phase.kept_statistics)
             for name, buffer in one.named_buffers():
                 if "running" in name:
                     buffer.fill_(0.5)
@@ -498,6 +499,26 @@ def test_what_is_frozen_is_not_measured_anew() -> None:
     measure(one, TrainingConfig(), (clean,), 16)
     same = {name for name, value in statistics(one).items() if torch.equal(value, before[name])}
     assert same == {n for n in before if n.startswith(("stages.bn1.", "stages.layer1."))}
+
+
+def test_statistics_are_of_as_many_uncoded_pictures_as_the_phase_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samplings: list[Sampling] = []
+    clean = CleanSlice("body", np.full((60, 60), 40, np.int16), np.full((60, 60), 2, np.float16))
+    distorted = narrow_training.DistortedSlices
+
+    def noted(slices: tuple[CleanSlice, ...], sampling: Sampling, **options: Any) -> Any:
+        samplings.append(sampling)
+        return distorted(slices, sampling, **options)
+
+    monkeypatch.setattr(narrow_training, "read_slices", lambda *_: (clean,))
+    monkeypatch.setattr(narrow_training, "DistortedSlices", noted)
+    phase = NarrowPhase(steps=0, kept_statistics=16, uncoded=0.3)
+    narrow, fusion = NarrowConfig(trunk=(phase,)), FusionConfig(statistics=0, uncoded=0.2)
+    config = TrainingConfig(narrow=narrow, fusion=fusion)
+    train_part(config, RunFolder(tmp_path), narrow_training.TRUNK)
+    assert [s.uncoded for s in samplings] == [0.3, 0.2]
 
 
 def test_killed_teaching_logs_each_step_once(

@@ -193,6 +193,11 @@ class ScoreFit:
         loss, seed = quality_loss(self._config), self._config.seed
         fit_regressor(self._network, data, config, loss, seed=seed, ladders=self._ladders)
 
+    @property
+    def network(self) -> MSIQA:
+        """What was fitted, in evaluation mode."""
+        return self._network.eval()
+
     @torch.inference_mode()
     def predict(self, patient: str) -> tuple[Tensor, Tensor]:
         """Score the images of a patient as they are in the data set.
@@ -203,8 +208,8 @@ class ScoreFit:
         step = self._config.fusion.labelled_views
         rows = [i for i, o in enumerate(self._labelled.owner) if o == patient and i % step == 0]
         own = self._labelled.take(torch.tensor(rows))
-        self._network.eval()
-        return branch_scores(self._network, *fused(self._network, own)).clone(), own.score
+        network = self.network
+        return branch_scores(network, *fused(network, own)).clone(), own.score
 
 
 def table(results: Mapping[str, tuple[Tensor, Tensor]]) -> dict[str, dict[str, float]]:

@@ -249,7 +249,7 @@ def a_run_of(images: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch, tmp_path:
     )
     method = FoldsOfRun.__new__(FoldsOfRun)
     method._config, method._folder = config, SimpleNamespace(path=tmp_path)
-    method._stored = SimpleNamespace(labelled=labelled)
+    method._stored, method._views = SimpleNamespace(labelled=labelled), ""
     fits = SimpleNamespace(predict=lambda p: ([i.score for i in images if i.patient == p], None))
     monkeypatch.setattr("training.tables.own.fit_without", lambda *_: fits)
     return method
@@ -267,6 +267,33 @@ def test_a_run_s_features_stand_for_its_own_pictures_alone(
     others = tuple(replace(i, score=4 - i.score) for i in split.images)
     with pytest.raises(CannotRun, match="are not the same"):
         a_run_of(others, monkeypatch, tmp_path).predict(split.folds[0])
+
+
+def test_several_views_are_scored_by_the_fold_s_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    split = read_split(write_set(tmp_path / "set"))
+    method = a_run_of(split.images, monkeypatch, tmp_path)
+    method._views = "mirrored"
+
+    class Left(nn.Module):
+        def forward(self, images: Tensor) -> Any:
+            assert not torch.is_grad_enabled()
+            return SimpleNamespace(score=images[..., : images.shape[-1] // 2].mean((1, 2, 3)))
+
+    fits = SimpleNamespace(network=Left())
+    monkeypatch.setattr("training.tables.own.fit_without", lambda *_: fits)
+    given = method.predict(split.folds[1])
+    for image in split.folds[1].held_out:
+        whole = image.read().mean() / 127.5 - 1
+        assert given[image.path.name] == pytest.approx(whole, abs=0.01)
+
+
+def test_the_weights_figures_do_not_stand_for_several_views(tmp_path: Path) -> None:
+    row = next(row for row in read_registry().petct if row.name == "ms-iqa-shifted")
+    record = run_row(row, a_plan(tmp_path))
+    assert not record.measured
+    assert "has no stored" in record.reason
 
 
 def test_a_run_s_parts_fit_no_split_of_the_list_s_own(

@@ -17,6 +17,7 @@ from training.datasets.labelled import Fold, patients
 from training.pretrain import BRANCHES
 from training.run_folder import RunFolder
 from training.score_fit import fit_without
+from training.several_views import VIEWS, score_views
 from training.tables.methods import CannotRun, Setting
 from training.tables.records import ROOT
 
@@ -27,7 +28,8 @@ class FoldsOfRun:
     It is what `training.crossvalidate` does, from the features that a training run has stored.
 
     Args:
-        setting: Its options name the run's configuration.
+        setting: Its options name the run's configuration and, where a score is to be the mean over
+            several views of a picture, which (`training.several_views`).
 
     Raises:
         CannotRun: The run's folder lacks what it needs.
@@ -45,12 +47,16 @@ class FoldsOfRun:
             )
         self._config, self._folder = config, folder
         self._stored = load_features(config, folder)
+        self._views = setting.options.get("views", "")
 
     def predict(self, fold: Fold) -> dict[str, float]:
         """Fit and score; see :class:`~training.tables.methods.Method`."""
         self._check(fold)
         fit = fit_without(self._config, self._stored, self._folder, fold)
-        scores, _ = fit.predict(fold.patient)
+        if self._views:
+            scores = score_views(fit.network, fold.held_out, VIEWS[self._views])
+        else:
+            scores, _ = fit.predict(fold.patient)
         own = [i.path.name for i in fold.held_out]
         return dict(zip(own, (float(s) for s in scores), strict=True))
 

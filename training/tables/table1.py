@@ -106,7 +106,7 @@ def run_row(competitor: Competitor, plan: Plan) -> Record:
     try:
         scores = score(competitor, plan)
     except CannotRun as reason:
-        if competitor.method == "folds-of-run":
+        if competitor.method == "folds-of-run" and not competitor.options.get("views"):
             return quoted(blank, plan.split, str(reason))
         return replace(blank, reason=str(reason))
     except InputError as error:

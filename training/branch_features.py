@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -126,8 +127,10 @@ def store_features(config: TrainingConfig, name: str, branch: Branch, folder: Ru
         "fresh": pooled_stages(branch.stages, lambda i: fresh[i][0], len(fresh)),
         "backbone": branch.stages.state_dict(),
     }
-    rungs = [picture for ladder in read_ladders(config, folder) for picture in ladder.pictures]
+    ladders = read_ladders(config, folder)
+    rungs = [picture for ladder in ladders for picture in ladder.pictures]
     state["ladders"] = pooled_stages(branch.stages, rungs.__getitem__, len(rungs))
+    state["climbed"] = _climbed(ladders)
     folder.save(f"{name}-features", state)
 
 
@@ -184,7 +187,7 @@ def load_features(config: TrainingConfig, folder: RunFolder) -> Stored:
         stored[name] = state
     views = labelled_views(config, read_images(config.data, data_root()))
     owners = [views.image(i) for i in range(len(views))]
-    fresh = fresh_pictures(config, read_slices(config, folder))
+    fresh = fresh_pictures(config, ())  # the strengths can be told without the content
     done = [fresh.strengths(i) for i in range(len(fresh))]
     backbones = {name: state["backbone"] for name, state in stored.items()}
     labelled = _joined(
@@ -209,11 +212,13 @@ def load_features(config: TrainingConfig, folder: RunFolder) -> Stored:
 def _joined_ladders(
     config: TrainingConfig, folder: RunFolder, stored: dict[str, dict[str, Any]]
 ) -> StoredLadders | None:
-    ladders = read_ladders(config, folder)
-    if not ladders:
+    climbed = stored["resnet"].get("climbed")
+    if climbed is None:  # stored before it was noted; the same ladders are drawn again
+        climbed = _climbed(read_ladders(config, folder))
+    rungs, degradations = climbed["rungs"], tuple(climbed["degradations"])
+    if not degradations:
         return None
-    rungs = len(ladders[0].pictures)
-    count = rungs * len(ladders)
+    count = rungs * len(degradations)
     unknown = [float("nan")] * count
     features = _joined(
         stored,
@@ -221,9 +226,18 @@ def _joined_ladders(
         torch.full((count, LEVEL_TARGETS), float("nan")),
         [UNLISTED] * count,
         unknown,
-        tuple(one.patient for one in ladders for _ in range(rungs)),
+        tuple(patient for patient in climbed["patients"] for _ in range(rungs)),
     )
-    return StoredLadders(features, rungs, tuple(map(_listed, ladders)))
+    return StoredLadders(features, rungs, degradations)
+
+
+def _climbed(ladders: Sequence[Ladder]) -> dict[str, Any]:
+    """Plain values that say whose the ladders are and what was done, in their order."""
+    return {
+        "rungs": len(ladders[0].pictures) if ladders else 0,
+        "patients": [ladder.patient for ladder in ladders],
+        "degradations": [_listed(ladder) for ladder in ladders],
+    }
 
 
 def _listed(ladder: Ladder) -> str:

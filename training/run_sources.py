@@ -52,7 +52,7 @@ def keep_start(folder: RunFolder, config: TrainingConfig, images: Sequence[Label
     Raises:
         InputError: The run was begun with another file at that path.
     """
-    if not config.start or _all_is_stored(folder, config, images):
+    if not config.start or all_is_stored(folder, config, images):
         return
     if not folder.begun_with(START, sha256_of(Path(config.start))):
         raise InputError(
@@ -63,9 +63,16 @@ def keep_start(folder: RunFolder, config: TrainingConfig, images: Sequence[Label
         )
 
 
-def _all_is_stored(
+def all_is_stored(
     folder: RunFolder, config: TrainingConfig, images: Sequence[LabelledImage]
 ) -> bool:
+    """Say whether a run has its parts and its features, so that backbones have no more to do.
+
+    Args:
+        folder: The run's.
+        config: The run's.
+        images: The labelled pictures; their patients name the parts of the narrow networks.
+    """
     names = [f"{branch}-features" for branch in BRANCHES]
     names += patients(images) if config.narrow.learnt else ()
     return all(folder.checkpoint(name).is_file() for name in names)

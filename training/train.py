@@ -44,7 +44,7 @@ from training.global_batch import process_count
 from training.narrow_training import TRUNK
 from training.pretrain import BRANCHES
 from training.run_folder import RunFolder
-from training.run_sources import START
+from training.run_sources import START, all_is_stored
 from training.score_fit import fit_all, fresh_network, quality_loss, table
 from training.scored_pictures import InputPictures, ScoredPictures
 from training.whole import BEST, make_accelerator, train_whole
@@ -64,7 +64,7 @@ BEST_WEIGHTS = "msiqa-best.safetensors"
 
 
 def run_branches(config_path: Path, runs: Path) -> None:
-    """Teach the narrow networks, then both backbones side by side, and store features.
+    """Teach the narrow networks, then both backbones side by side, and store features, once.
 
     Processes with one core each are faster than one with all of them, since nothing has to wait
     for the slower core.
@@ -73,10 +73,13 @@ def run_branches(config_path: Path, runs: Path) -> None:
         MSIQAError: A process failed.
     """
     config = read_config(config_path)
+    folder, images = RunFolder(runs / config.name), read_images(config.data, data_root())
+    if all_is_stored(folder, config, images):
+        return
     options = ["--config", str(config_path), "--runs", str(runs)]
     if config.data.cache:
         logger.info("reading the clean volumes into the cache")
-        read_slices(config, RunFolder(runs / config.name))
+        read_slices(config, folder)
     narrow = ["training.narrow_training", *options, "--part"]
     if config.narrow.trunk:
         count = str(config.narrow.trunk_processes)
@@ -92,8 +95,7 @@ def run_branches(config_path: Path, runs: Path) -> None:
             ]
         )
     if config.narrow.learnt:
-        parts = patients(read_images(config.data, data_root()))
-        _run(*([*narrow, part] for part in parts))
+        _run(*([*narrow, part] for part in patients(images)))
     _run(*(["training.branch_features", *options, "--branch", name] for name in BRANCHES))
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from training import branch_features
-from training.branch_features import _joined_ladders
+from training.branch_features import _climbed, _joined_ladders
 from training.config import TrainingConfig
 from training.datasets.ladders import Ladder
 from training.datasets.slice_ladders import SEVERAL
@@ -17,8 +17,8 @@ from training.run_folder import RunFolder
 RUNGS = 3
 
 
-@pytest.fixture
-def joined(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+@pytest.fixture(params=["noted with the features", "stored before it was noted"])
+def joined(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """Four ladders of which each rung's features are its number."""
     pictures = torch.zeros(RUNGS, 3, 4, 4, dtype=torch.uint8)
     drawn = [
@@ -27,10 +27,19 @@ def joined(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
         Ladder(SEVERAL, "PET counts", pictures),
         Ladder(SEVERAL, "data set's JPEG", pictures),
     ]
-    monkeypatch.setattr(branch_features, "read_ladders", lambda *_: drawn)
+    noted = request.param == "noted with the features"
+    again = [] if noted else drawn
+    monkeypatch.setattr(branch_features, "read_ladders", lambda *_: again)
     number = torch.arange(4.0 * RUNGS)[:, None, None, None].expand(-1, 2, 7, 7)
     stored = {name: {"ladders": [number]} for name in ("resnet", "swin")}
+    if noted:
+        stored["resnet"]["climbed"] = _climbed(drawn)
     return _joined_ladders(TrainingConfig(), RunFolder(tmp_path), stored)
+
+
+def test_without_ladders_there_are_none(tmp_path: Path) -> None:
+    stored = {name: {"ladders": [], "climbed": _climbed([])} for name in ("resnet", "swin")}
+    assert _joined_ladders(TrainingConfig(), RunFolder(tmp_path), stored) is None
 
 
 def test_times_hold_for_clean_studies_and_pictures_but_not_for_varied_ladders(joined) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from training import pretrain as pretraining
+from training import train as training
 from training.config import LevelsPhase, TrainingConfig, WholeConfig
 from training.datasets.clean_slices import CleanSlice
 from training.features import refresh_statistics
@@ -249,3 +251,26 @@ def test_resized_swin_scores_images_on_their_own_and_comes_back() -> None:
     assert [s.shape[-1] for s in together] == [28, 14, 7, 4]
     assert torch.allclose(together[3][1], alone[3][0], atol=1e-5)
     assert torch.allclose(before, after, atol=1e-5)
+
+
+def test_backbones_have_no_more_to_do_once_all_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(
+        "name: run\nnarrow: {parts: [{steps: 1}]}\ndata: {cache: cache}\nstart: weights"
+    )
+    images = [SimpleNamespace(patient=patient) for patient in "BA"]
+    done: list[object] = []
+    monkeypatch.setattr(training, "read_images", lambda *_: images)
+    monkeypatch.setattr(training, "read_slices", lambda *_: done.append("content"))
+    monkeypatch.setattr(training, "_run", lambda *modules: done.append(len(modules)))
+    folder = RunFolder(tmp_path / "run")
+    for name in ("A", "B", "resnet-features"):
+        folder.save(name, {})
+    training.run_branches(file, tmp_path)
+    assert done == ["content", 2, 2]
+    done.clear()
+    folder.save("swin-features", {})
+    training.run_branches(file, tmp_path)
+    assert done == []

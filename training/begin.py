@@ -151,6 +151,24 @@ def _check_ladders(fusion: FusionConfig) -> None:
             f"there are no such ladders: {', '.join(wrong)}",
             f"Give numbers of slices for {', '.join(of_studies)}",
         )
+    if fusion.averaged_ladders < 0:
+        raise InputError(
+            "fusion.averaged_ladders",
+            f"the fusion cannot learn from {fusion.averaged_ladders} ladders a step",
+            "Give 0 or more",
+        )
+    if not 0 <= fusion.anchors < 1:
+        raise InputError(
+            "fusion.anchors",
+            f"{fusion.anchors:g} is no share of the scored pictures",
+            "Give a number from 0, and below 1",
+        )
+    if fusion.anchors and not (fusion.ladders or any(fusion.more_ladders.values())):
+        raise InputError(
+            "fusion.anchors",
+            "there are no ladders of clean studies whose first rungs could serve",
+            "Have some (fusion.ladders), or leave this out",
+        )
     for option in ("ladder_times", "fusion_ladder_times"):
         times: dict[str, float] = getattr(fusion, option)
         unknown = sorted(set(times) - set(known))

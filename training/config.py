@@ -231,9 +231,16 @@ class FusionConfig:
         fusion_ladder_times: How often the fusion draws a ladder against 1 of all others, by the
             name of what was done to a clean study (`training.degradations`) or to a picture
             (`training.picture_degradations`). Varied ladders count 1.
-        ladder_times: The same for the regressor.
+        averaged_ladders: Further ladders a step, drawn in the same way, whose stages are averaged
+            over their 7 x 7 cells first; they cost a 49th and teach what is read off averages.
+        attention_start: Ties each vertex of the fusion's attention to itself so strongly before it
+            learns; with 0 hardly anything gets through it at first.
+        ladder_times: `fusion_ladder_times` for the regressor.
         ladder_weight: Weight of the error in the order of the rungs.
         ladder_margin: By how much the score should fall a step, in Likert units.
+        anchors: Share of the regressor's scored pictures that are the undegraded rungs of the clean
+            studies' ladders, scored as the data set's pristine pictures are on average. Those were
+            JPEG-coded, while these never were.
         range_weight: Weight of the squared error of scores above the best or below the worst of
             the scale; what is clipped there cannot be told apart.
     """
@@ -258,9 +265,12 @@ class FusionConfig:
     picture_ladders: int = 0
     fusion_ladders: int = 1
     fusion_ladder_times: dict[str, float] = dataclasses.field(default_factory=dict)
+    averaged_ladders: int = 0
+    attention_start: float = 0.0
     ladder_times: dict[str, float] = dataclasses.field(default_factory=dict)
     ladder_weight: float = 0.5
     ladder_margin: float = 0.1
+    anchors: float = 0.0
     range_weight: float = 0.0
 
 

@@ -6,8 +6,10 @@ import logging
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from MSIQALib.model.fusion import MultiScaleFusion
 from MSIQALib.model.network import MSIQA
 from MSIQALib.model.regressor import MAX_LENGTH
 from training.config import FusionConfig
@@ -28,6 +30,10 @@ MAX_GRADIENT = 5.0
 LEAST_DEVIATION = 1e-3
 STRENGTHS = LEVEL_TARGETS + len(COMBINATIONS)
 ORDER_WEIGHT = 3.0
+
+AVERAGE_NOISE = 0.4 / 7
+"""Share of the stages' noise that is laid on their averages. Independent noise of 7 x 7 cells would
+leave a seventh of it; less served."""
 
 
 class Standardised:
@@ -65,6 +71,16 @@ class Standardised:
             stages.append(z + self._noise * torch.randn_like(z))
         return stages
 
+    def averages(self, features: StoredFeatures) -> list[Tensor]:
+        """Give the stages of all pictures averaged over their cells, (N, C) each, without noise."""
+        averages = []
+        for stage, alive, mean, deviation in zip(
+            features.stages, self._alive, self._means, self._deviations, strict=True
+        ):
+            parts = [part[:, alive].float().mean((2, 3)) for part in stage.split(256)]
+            averages.append((torch.cat(parts) - mean) / deviation)
+        return averages
+
     def convolutions(self, whole: nn.ModuleList) -> nn.ModuleList:
         """Make fresh 1x1 convolutions of the standardised channels, one for each of `whole`.
 
@@ -99,6 +115,39 @@ class Standardised:
             reduce.bias.copy_(small.bias - matrix @ mean)
 
 
+class AveragedLadders:
+    """f_w of ladders whose stages are one average over their cells: a 49th of the work.
+
+    The attention reads averages of whole stages too, so that it can learn an order from far more
+    ladders in the same time.
+
+    Args:
+        ladders: Stored ladders.
+        standardised: Makes their stages what the convolutions read.
+        noise: Deviation of the noise that is laid on the averages.
+    """
+
+    def __init__(self, ladders: StoredLadders, standardised: Standardised, noise: float) -> None:
+        self._averages = standardised.averages(ladders.features)
+        self._noise = noise
+
+    def __call__(self, fusion: MultiScaleFusion, chosen: Tensor) -> Tensor:
+        """Give f_w (N, 768) of some rungs.
+
+        Args:
+            fusion: Its convolutions read standardised stages.
+            chosen: Numbers of the rungs.
+        """
+        attended = []
+        for average, reduce, attend in zip(
+            self._averages, fusion.reduce, fusion.attend, strict=True
+        ):
+            values = average[chosen]
+            values = values + self._noise * torch.randn_like(values)
+            attended.append(attend(reduce(values[:, :, None, None])))
+        return F.adaptive_max_pool1d(torch.cat(attended, 1).flatten(1), MAX_LENGTH)
+
+
 def teach_fusion(
     network: MSIQA,
     features: StoredFeatures,
@@ -115,8 +164,8 @@ def teach_fusion(
     Args:
         network: Its fusion changes, nothing else.
         features: Of distorted pictures; no score takes part.
-        config: Epochs, rate, noise; of the ladders how many a step, how often which and their
-            margin.
+        config: Epochs, rate, noise, how open the attention begins; of the ladders how many a step,
+            how often which and their margin.
         seed: Of the order and the heads.
         ladders: Whose order the fusion learns too.
 
@@ -128,6 +177,8 @@ def teach_fusion(
     standardised = Standardised(features, config.stage_noise)
     whole = network.fusion.reduce
     network.fusion.reduce = standardised.convolutions(whole)
+    if config.attention_start:
+        open_attention(network.fusion, config.attention_start)
     vectors = FusedVectors(network)
     # Strengths, and as the last output the place on a ladder.
     heads = nn.ModuleList(
@@ -139,6 +190,10 @@ def teach_fusion(
     steps = max(1, config.fusion_epochs * (len(features) // BATCH))
     done, errors = 0, []
     drawn = None if ladders is None else ladders.weights(config.fusion_ladder_times)
+    averaged = None
+    if ladders is not None and config.averaged_ladders:
+        noise = AVERAGE_NOISE * config.stage_noise
+        averaged = AveragedLadders(ladders, standardised, noise)
     network.fusion.train()
     for epoch in range(config.fusion_epochs):
         order = torch.randperm(len(features), generator=generator)
@@ -164,6 +219,11 @@ def teach_fusion(
                 for head, vector in zip(heads, pair, strict=True):
                     places = head(vector)[:, -1].view(-1, ladders.rungs)
                     loss = loss + ORDER_WEIGHT * ladder_error(places, config.ladder_margin)
+            if averaged is not None and ladders is not None and drawn is not None:
+                chosen_too = drawn.multinomial(config.averaged_ladders, replacement=True)
+                fw = averaged(network.fusion, ladders.rows(chosen_too))
+                places = heads[0](fw)[:, -1].view(-1, ladders.rungs)
+                loss = loss + ORDER_WEIGHT * ladder_error(places, config.ladder_margin)
             optimiser.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(parameters, MAX_GRADIENT)
@@ -174,6 +234,22 @@ def teach_fusion(
     standardised.put_back(whole, taught)
     network.fusion.eval()
     return errors
+
+
+@torch.no_grad()
+def open_attention(fusion: MultiScaleFusion, start: float) -> None:
+    """Let the stages' attention hand on its vertices from the first step.
+
+    With an adjacency of nearly zero, and a softmax over hundreds of vertices, hardly anything gets
+    through it at first.
+
+    Args:
+        fusion: The adjacency of its stages' attention changes.
+        start: Added to each vertex's tie to itself.
+    """
+    attend: Any
+    for attend in fusion.attend:
+        attend.adjacency += start * torch.eye(len(attend.adjacency))
 
 
 def _strength_error(given: Tensor, features: StoredFeatures, chosen: Tensor) -> Tensor:

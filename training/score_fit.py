@@ -158,6 +158,7 @@ class ScoreFit:
             shape = (len(stored.ladders), stored.ladders.rungs, -1)
             times = stored.ladders.weights(config.fusion.ladder_times)
             self._ladders = LadderVectors(fw.view(shape), fs.view(shape), times)
+            self._of_studies = stored.ladders.of_studies()
 
     def fit(self, images: Iterable[LabelledImage]) -> None:
         """Fit the regressor to the patients of these images, and to nothing of any other.
@@ -190,6 +191,9 @@ class ScoreFit:
             score=torch.cat((self._labelled.score[rows], drawn)).float(),
             weight=weight,
         )
+        if config.anchors and self._ladders is not None:
+            best = means[COMBINATIONS[0]]
+            data = anchored(data, self._ladders, self._of_studies, best, config.anchors)
         loss, seed = quality_loss(self._config), self._config.seed
         fit_regressor(self._network, data, config, loss, seed=seed, ladders=self._ladders)
 
@@ -210,6 +214,27 @@ class ScoreFit:
         own = self._labelled.take(torch.tensor(rows))
         network = self.network
         return branch_scores(network, *fused(network, own)).clone(), own.score
+
+
+def anchored(
+    data: ScoredVectors, ladders: LadderVectors, chosen: Tensor, score: float, share: float
+) -> ScoredVectors:
+    """Add the undegraded rungs of some ladders to what the regressor is fitted to.
+
+    Args:
+        data: What it is fitted to otherwise; its weights sum to 1.
+        ladders: All ladders.
+        chosen: Numbers of those that serve.
+        score: Of each of their first rungs, in Likert units.
+        share: Probability that one of these is drawn.
+    """
+    count = len(chosen)
+    return ScoredVectors(
+        fw=torch.cat((data.fw, ladders.fw[chosen, 0])),
+        fs=torch.cat((data.fs, ladders.fs[chosen, 0])),
+        score=torch.cat((data.score, torch.full((count,), score))),
+        weight=torch.cat((data.weight * (1 - share), torch.full((count,), share / count))),
+    )
 
 
 def table(results: Mapping[str, tuple[Tensor, Tensor]]) -> dict[str, dict[str, float]]:

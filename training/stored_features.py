@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from training.degradations import DEGRADATIONS
+
 
 @dataclass(frozen=True)
 class StoredFeatures:
@@ -68,6 +70,11 @@ class StoredLadders:
     def rows(self, chosen: Tensor) -> Tensor:
         """Numbers of the rungs of these ladders among the features, ladder by ladder."""
         return (self.rungs * chosen[:, None] + torch.arange(self.rungs)).flatten()
+
+    def of_studies(self) -> Tensor:
+        """Numbers of the ladders that are slices of clean studies."""
+        realistic = {degradation.name for degradation in DEGRADATIONS}
+        return torch.tensor([i for i, d in enumerate(self.degradations) if d in realistic]).long()
 
     def weights(self, times: Mapping[str, float]) -> Tensor:
         """How often each is drawn against the others.

@@ -319,3 +319,20 @@ def test_a_fusion_that_learns_from_no_ladder_is_refused(tmp_path: Path, root: Pa
     fusion = replace(STORED.fusion, fusion_ladders=0)
     with pytest.raises(InputError, match=r"fusion_ladders.*0 ladders a step.*fusion\.ladders"):
         begin_run(replace(STORED, fusion=fusion), tmp_path / "runs")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"averaged_ladders": -1}, r"averaged_ladders.*-1 ladders a step"),
+        ({"anchors": 1.0, "ladders": 1}, r"anchors.*1 is no share"),
+        ({"anchors": -0.1, "ladders": 1}, r"anchors.*-0.1 is no share"),
+        ({"anchors": 0.1, "varied_ladders": 5}, r"anchors.*no ladders of clean studies"),
+    ],
+)
+def test_ladders_that_cannot_serve_so_are_refused(
+    tmp_path: Path, root: Path, options: dict[str, float], message: str
+) -> None:
+    fusion = replace(STORED.fusion, **options)
+    with pytest.raises(InputError, match=message):
+        begin_run(replace(STORED, fusion=fusion), tmp_path / "runs")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -11,7 +13,14 @@ from MSIQALib.model.config import ModelConfig
 from training import fusion_teaching
 from training.config import FusionConfig
 from training.distortions import COMBINATIONS
-from training.fusion_teaching import Standardised, _moments, teach_fusion
+from training.fused_vectors import FusedVectors
+from training.fusion_teaching import (
+    AveragedLadders,
+    Standardised,
+    _moments,
+    open_attention,
+    teach_fusion,
+)
 from training.losses import ladder_error
 from training.stored_features import StoredFeatures, StoredLadders
 
@@ -30,12 +39,23 @@ class StubFusion(nn.Module):
         return self.reduce[0](stages[0][0]), last
 
 
-class StubNetwork(nn.Module):
+class AttendingFusion(StubFusion):
+    """The same under attention."""
+
     def __init__(self) -> None:
+        super().__init__()
+        self.attend = nn.ModuleList([AGCA(LENGTH, "softmax")])
+
+    def forward(self, stages: list[tuple[Tensor]], last: Tensor) -> tuple[Tensor, Tensor]:
+        return self.attend[0](self.reduce[0](stages[0][0])), last
+
+
+class StubNetwork(nn.Module):
+    def __init__(self, kind: type[StubFusion] = StubFusion) -> None:
         super().__init__()
         torch.manual_seed(0)
         self.config = ModelConfig(pretrained=False)
-        self.fusion = StubFusion()
+        self.fusion = kind()
 
 
 def features(n: int, seed: int = 0) -> StoredFeatures:
@@ -157,6 +177,76 @@ def test_order_of_ladders_is_learnt(monkeypatch: pytest.MonkeyPatch, a_step: int
     assert len(errors) == 2 * 4 * 10
     of_fw = errors[::2]  # F_S is constant here
     assert sum(of_fw[-10:]) < 0.2 * sum(of_fw[:10])
+
+
+def climbing(ladders: int, rungs: int) -> StoredLadders:
+    """Ladders on which one channel falls."""
+    pictures = features(ladders * rungs, seed=2)
+    pictures.stages[0][:, 9] -= 100.0 * torch.arange(rungs).repeat(ladders)[:, None, None]
+    return StoredLadders(pictures, rungs, ("CT dose",) * ladders)
+
+
+def test_averaged_ladders_give_f_w_of_stages_that_are_alike_in_all_cells() -> None:
+    ladders, network = climbing(2, 3), StubNetwork(AttendingFusion)
+    standardised = Standardised(features(40), noise=0.0)
+    network.fusion.reduce = standardised.convolutions(network.fusion.reduce)
+    average = ladders.features.stages[0].float().mean((2, 3))
+    level = average[:, :, None, None].expand(-1, -1, 7, 7)
+    rows = ladders.rows(torch.tensor([1, 0]))
+    averaged = AveragedLadders(ladders, standardised, noise=0.0)
+    whole = StoredLadders(replace(ladders.features, stages=(level,)), 3, ladders.degradations)
+    with torch.no_grad():
+        given = averaged(network.fusion, rows)
+        stages, last = standardised(whole.features, rows), whole.features.last[rows].float()
+        wanted, _ = FusedVectors(network)(stages, last)
+        again = AveragedLadders(ladders, standardised, noise=0.1)(network.fusion, rows)
+    torch.testing.assert_close(given, wanted, rtol=1e-3, atol=1e-3)
+    assert 0 < (again - given).abs().mean() < 0.2
+    assert given.std(0).max() > 0.01
+
+
+def test_the_order_of_averaged_ladders_is_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
+    errors: list[float] = []
+
+    def recorded(scores: Tensor, margin: float) -> Tensor:
+        error = ladder_error(scores, margin)
+        if len(scores) == 5:
+            errors.append(error.item())
+            return error
+        return 0 * error  # of whole stages nothing is learnt here
+
+    monkeypatch.setattr(fusion_teaching, "ladder_error", recorded)
+    config = FusionConfig(
+        fusion_epochs=4, fusion_rate=1e-2, averaged_ladders=5, attention_start=1.0
+    )
+    network = StubNetwork(AttendingFusion)
+    teach_fusion(network, features(160), config, seed=1, ladders=climbing(8, 4))
+    assert len(errors) == 4 * 10
+    assert sum(errors[-10:]) < 0.2 * sum(errors[:10])
+
+
+def test_the_configuration_says_how_open_the_attention_begins() -> None:
+    diagonals = []
+    for start in (0.0, 1.0):
+        network = StubNetwork(AttendingFusion)
+        config = FusionConfig(fusion_epochs=1, fusion_rate=1e-9, attention_start=start)
+        teach_fusion(network, features(16), config, seed=1)
+        diagonals.append(network.fusion.attend[0].adjacency.diagonal().detach())
+    torch.testing.assert_close(diagonals[1], diagonals[0] + 1)
+
+
+def test_an_open_attention_hands_on_what_its_vertices_say() -> None:
+    fusion = AttendingFusion()
+    spread = []
+    for start in (0.0, 1.0):
+        with torch.no_grad():
+            fusion.attend[0].self_scale.fill_(1.0)
+            fusion.attend[0].graph_scale.fill_(1.0)
+            open_attention(fusion, start)
+            x = torch.randn(8, LENGTH, 1, 1, generator=torch.Generator().manual_seed(0))
+            weights = fusion.attend[0](x) / x
+        spread.append(weights.std(0).mean().item())
+    assert spread[1] > 20 * spread[0]
 
 
 def test_a_ladder_that_falls_by_the_margin_costs_nothing() -> None:

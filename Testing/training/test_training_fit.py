@@ -26,11 +26,11 @@ from training.fit import (
     branch_scores,
     fit_regressor,
 )
-from training.fused_vectors import FusedVectors
+from training.fused_vectors import FusedVectors, fused
 from training.losses import QualityLoss, ladder_error
 from training.metrics import agreement
 from training.score_fit import ScoreFit, fresh_network, table
-from training.stored_features import StoredFeatures
+from training.stored_features import StoredFeatures, StoredLadders
 
 LENGTH = 768
 
@@ -223,6 +223,29 @@ def test_pictures_of_no_combination_take_no_part(labelled, monkeypatch) -> None:
     means = [images[c].score for c in (0, 5, 0)]
     assert given[0].score[27:].tolist() == pytest.approx(means)
     assert given[0].weight[27:].sum().item() == pytest.approx(CONFIG.fusion.pseudo_weight)
+
+
+def test_first_rungs_of_studies_are_scored_as_pristine_pictures_are(labelled, monkeypatch) -> None:
+    features, images = labelled
+    ladders = stored("S" * 8, np.arange(8) / 4, 4)
+    # Of a varied ladder and of a picture's, two rungs each, nothing is taken.
+    kinds = ("CT dose", "", "data set's JPEG", "PET counts")
+    given: list[ScoredVectors] = []
+    monkeypatch.setattr(score_fit, "fit_regressor", lambda _, data, *a, **k: given.append(data))
+    for anchors in (0.0, 0.1):
+        config = replace(CONFIG, fusion=replace(CONFIG.fusion, anchors=anchors))
+        fresh = stored("F" * 27, np.zeros(27), 2)
+        all_stored = Stored(features, fresh, StoredLadders(ladders, 2, kinds), {})
+        fit = ScoreFit(config, StubNetwork(), all_stored)
+        fit.fit(i for i in images if i.patient == "A")
+    without, anchored = given
+    assert len(anchored.score) == len(without.score) + 2
+    assert anchored.score[-2:].tolist() == pytest.approx([images[0].score] * 2)
+    torch.testing.assert_close(anchored.weight[-2:], torch.full((2,), 0.05))
+    torch.testing.assert_close(anchored.weight[:-2], 0.9 * without.weight)
+    firsts = fused(StubNetwork(), ladders)
+    for vectors, own in zip((anchored.fw, anchored.fs), firsts, strict=True):
+        torch.testing.assert_close(vectors[-2:], own[[0, 6]])
 
 
 def test_table_has_each_patient_and_all_together() -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.datasets.distorted import INPUT_SIZE, normalise, shrink, to_tensor
 from training.datasets.labelled import LabelledImage
 from training.distortions import Picture
-
-BATCH = 16
+from training.evaluation import score_pictures
+from training.scored_pictures import InputPictures
 
 View = Callable[[Picture], Picture]
 
@@ -43,7 +44,17 @@ VIEWS: Mapping[str, tuple[View, ...]] = {
 """By name; each takes as many passes of the network as it has views."""
 
 
-@torch.inference_mode()
+@dataclass(frozen=True)
+class _Viewed:
+    """An image of which one view is read."""
+
+    image: LabelledImage
+    view: View
+
+    def read(self) -> Picture:
+        return self.view(self.image.read())
+
+
 def score_views(
     network: nn.Module, images: Sequence[LabelledImage], views: Sequence[View]
 ) -> Tensor:
@@ -57,14 +68,8 @@ def score_views(
     Returns:
         (N,) float32.
     """
-    means = [torch.empty(0)]
-    for first in range(0, len(images), BATCH):
-        pictures = [image.read() for image in images[first : first + BATCH]]
-        scores = [
-            network(
-                normalise(torch.stack([to_tensor(shrink(view(p), INPUT_SIZE)) for p in pictures]))
-            ).score
-            for view in views
-        ]
-        means.append(torch.stack(scores).mean(0))
-    return torch.cat(means).clone()
+    scores = []
+    for view in views:
+        shown: Any = [_Viewed(image, view) for image in images]
+        scores.append(score_pictures(network, InputPictures(shown), range(len(images))))
+    return torch.stack(scores).mean(0)

@@ -277,6 +277,10 @@ def test_several_views_are_scored_by_the_fold_s_network(
     method._views = "mirrored"
 
     class Left(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.unused = nn.Parameter(torch.zeros(()))
+
         def forward(self, images: Tensor) -> Any:
             assert not torch.is_grad_enabled()
             return SimpleNamespace(score=images[..., : images.shape[-1] // 2].mean((1, 2, 3)))

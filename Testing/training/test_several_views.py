@@ -45,6 +45,10 @@ def test_each_view_shows_something_else_and_one_is_the_picture(name: str) -> Non
 class Corner(nn.Module):
     """Scores by the first pixel and notes how it was called."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused = nn.Parameter(torch.zeros(()))
+
     def forward(self, images: Tensor) -> Any:
         assert not torch.is_grad_enabled()
         assert len(images) <= 16

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from MSIQALib.errors import InputError
-from training.config import FusionConfig, TrainingConfig
+from training.config import FusionConfig, NarrowPhase, TrainingConfig
 from training.datasets.completeness import (
     require_combinations,
     require_listed,
     require_pristine,
 )
 from training.datasets.labelled import LabelledImage, data_root, patients
+from training.datasets.slice_ladders import IN_PLANE
 from training.datasets.sources import read_images
 from training.degradations import DEGRADATIONS
 from training.global_batch import process_count
@@ -122,11 +123,28 @@ def check_options(config: TrainingConfig) -> None:
             "Name a weights file, as seen from here, and store features (fusion.pictures)",
         )
     _check_ladders(config.fusion)
+    for phase in (*config.narrow.trunk, *config.narrow.parts):
+        _check_slice_ladders(phase)
     if config.whole.batch % count:
         raise InputError(
             "whole.batch",
             f"a batch of {config.whole.batch} cannot be shared out to {count} processes evenly",
             "Choose another number of processes",
+        )
+
+
+def _check_slice_ladders(phase: NarrowPhase) -> None:
+    known = [degradation.name for degradation in IN_PLANE]
+    refused = {
+        name: times
+        for name, times in phase.ladder_times.items()
+        if name not in known or not 0 < times < math.inf
+    }
+    if refused:
+        raise InputError(
+            "narrow.ladder_times",
+            "slices cannot be made worse so: " + ", ".join(f"{k}: {t:g}" for k, t in refused.items()),
+            f"Give numbers above 0 for {', '.join(known)}",
         )
 
 

@@ -124,6 +124,8 @@ class NarrowPhase:
         warm_up: Share of the steps in which the rate rises.
         zoom: Range of the content's magnification.
         ladders: Share of the contents that are made worse step by step instead, to be ordered.
+        ladder_times: How often these are drawn against 1 of all others, by the name of what makes
+            a single slice worse (`training.degradations`).
         readers_only: Teach the heads and leave the network as it is.
         uncoded: Share of the pictures of quality 100 that are not JPEG-coded, as those fused from
             volumes are not.
@@ -146,6 +148,7 @@ class NarrowPhase:
     warm_up: float = 0.05
     zoom: tuple[float, float] = (0.6, 2.4)
     ladders: float = 0.0
+    ladder_times: dict[str, float] = dataclasses.field(default_factory=dict)
     readers_only: bool = False
     uncoded: float = 0.0
     mixed_precision: Literal["no", "bf16"] = "no"

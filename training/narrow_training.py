@@ -214,6 +214,7 @@ def train_part(config: TrainingConfig, folder: RunFolder, part: str) -> None:
             seed=1000 * seed + number,
             ladders=phase.ladders,
             climbed=climbed,
+            ladder_times=phase.ladder_times,
         )
 
     phases = narrow.trunk if part == TRUNK else narrow.parts

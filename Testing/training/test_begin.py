@@ -336,3 +336,15 @@ def test_ladders_that_cannot_serve_so_are_refused(
     fusion = replace(STORED.fusion, **options)
     with pytest.raises(InputError, match=message):
         begin_run(replace(STORED, fusion=fusion), tmp_path / "runs")
+
+
+@pytest.mark.parametrize("times", [{"breathing": 2.0}, {"CT dose": 0.0}, {"PET count": 3.0}])
+def test_slices_of_a_part_cannot_be_made_worse_in_unknown_ways_or_never(
+    tmp_path: Path, root: Path, times: dict[str, float]
+) -> None:
+    phase = NarrowPhase(ladders=0.2, ladder_times={"PET resolution": 3.0})
+    narrow = replace(STORED.narrow, trunk=(phase,), parts=(replace(phase, ladder_times=times),))
+    told = rf"narrow\.ladder_times.*{next(iter(times))}.*above 0.*PET resolution"
+    with pytest.raises(InputError, match=told):
+        begin_run(replace(STORED, narrow=narrow), tmp_path / "runs")
+    begin_run(replace(STORED, narrow=replace(narrow, parts=(phase,))), tmp_path / "runs")

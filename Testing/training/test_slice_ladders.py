@@ -136,3 +136,21 @@ def test_varied_ladders_climb_every_strength_of_different_losses(
     assert farther >= 10, "more than the content has to change from rung to rung"
     again = varied_ladders(slices, 2, Variety(no_pet=0), seed=4)
     assert all(torch.equal(a.pictures, b.pictures) for a, b in zip(again, ladders, strict=False))
+
+
+def test_a_loss_is_drawn_as_often_as_is_wanted(
+    slices: tuple[CleanSlice, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    def note(clean: CleanSlice, degradation: Degradation, *_: object) -> CleanSlice:
+        done.append(degradation.name)
+        return clean
+
+    monkeypatch.setattr(slice_ladders, "degrade_slice", note)
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        draw_rungs(slices, 64, Variety(no_pet=0), 2, rng, {"PET resolution": 8.0})
+    share = done.count("PET resolution") / len(done)
+    assert share == pytest.approx(8 / 12, abs=0.15)
+    assert set(done) == {degradation.name for degradation in IN_PLANE}

@@ -5,7 +5,7 @@ Within a group the anatomy cancels out, so that what is left to learn from is th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -123,6 +123,7 @@ class DistortedGroups:
         seed: Another seed, other groups.
         ladders: Probability of a ladder's rungs instead of the data set's distortions.
         climbed: Content of the ladders; all slices where it is not given.
+        ladder_times: How often a ladder is drawn against 1 of the others, by the name of its loss.
     """
 
     def __init__(
@@ -136,6 +137,7 @@ class DistortedGroups:
         seed: int,
         ladders: float = 0.0,
         climbed: tuple[CleanSlice, ...] | None = None,
+        ladder_times: Mapping[str, float] | None = None,
     ) -> None:
         self._slices = slices
         self._pristine = tuple(pristine)
@@ -145,6 +147,7 @@ class DistortedGroups:
         self._seed = seed
         self._ladders = ladders
         self._climbed = slices if climbed is None else climbed
+        self._ladder_times = ladder_times
         self._bank = NoiseBank(seed)
 
     def __getitem__(self, index: int) -> Group:
@@ -176,7 +179,14 @@ class DistortedGroups:
 
     def _ladder(self, grid: int, rng: np.random.Generator) -> Group:
         sampling = self._sampling
-        rungs = draw_rungs(self._climbed, sampling.source_size, sampling.variety, self._size, rng)
+        rungs = draw_rungs(
+            self._climbed,
+            sampling.source_size,
+            sampling.variety,
+            self._size,
+            rng,
+            self._ladder_times,
+        )
         pictures = [to_tensor(shrink(rung, sampling.input_size)) for rung in rungs]
         return Group(
             torch.stack(pictures),

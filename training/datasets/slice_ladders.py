@@ -6,6 +6,7 @@ the losses are cheap enough to be drawn anew for each picture.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def draw_rungs(
     variety: Variety,
     count: int,
     rng: np.random.Generator,
+    times: Mapping[str, float] | None = None,
 ) -> list[Picture]:
     """Draw one content, unchanged and at growing strengths of one degradation.
 
@@ -45,11 +47,12 @@ def draw_rungs(
         variety: Of the content.
         count: Rungs with the original, at most as many as the degradations have strengths.
         rng: Source of randomness.
+        times: How often a degradation is drawn against 1 of the others, by its name.
 
     Returns:
         (size, size, 3) uint8, from the original to the worst.
     """
-    return _draw(slices, size, variety, count, rng)[1]
+    return _draw(slices, size, variety, count, rng, times)[1]
 
 
 def varied_ladders(
@@ -79,10 +82,16 @@ def _draw(
     variety: Variety,
     count: int,
     rng: np.random.Generator,
+    times: Mapping[str, float] | None = None,
 ) -> tuple[Degradation, list[Picture]]:
     own_pet = tuple(clean for clean in slices if clean.own_pet)
     kinds = [d for d in IN_PLANE if own_pet or d.of != "PT"]
-    degradation = kinds[int(rng.integers(len(kinds)))]
+    if times:
+        shares = np.array([times.get(kind.name, 1.0) for kind in kinds])
+        degradation = kinds[int(rng.choice(len(kinds), p=shares / shares.sum()))]
+    else:
+        # As runs drew before there was a choice, so that they can be repeated.
+        degradation = kinds[int(rng.integers(len(kinds)))]
     if degradation.of == "PT":
         # A drawn uptake is too smooth to lose resolution, and CT alone shows no loss of the PET.
         slices, variety = own_pet, replace(variety, no_pet=0)

@@ -143,7 +143,8 @@ def _check_slice_ladders(phase: NarrowPhase) -> None:
     if refused:
         raise InputError(
             "narrow.ladder_times",
-            "slices cannot be made worse so: " + ", ".join(f"{k}: {t:g}" for k, t in refused.items()),
+            "slices cannot be made worse so: "
+            + ", ".join(f"{k}: {t:g}" for k, t in refused.items()),
             f"Give numbers above 0 for {', '.join(known)}",
         )
 

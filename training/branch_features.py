@@ -42,6 +42,7 @@ from training.distortions import COMBINATIONS, UNLISTED, combination_number
 from training.features import pooled_stages, refresh_statistics
 from training.narrow import EXPANSION
 from training.narrow_training import part_states
+from training.part_by_part import PartByPart
 from training.pretrain import BRANCHES, Branch, pretrain
 from training.run_folder import RunFolder
 from training.stored_features import StoredFeatures, StoredLadders
@@ -122,14 +123,19 @@ def store_features(config: TrainingConfig, name: str, branch: Branch, folder: Ru
     refresh_statistics(branch.stages, lambda i: statistics[i][0], fusion.statistics, keep=keep)
     fresh, views = fresh_pictures(config, slices), labelled_views(config, images)
     logger.info("%s: %d fresh pictures, %d labelled views", name, len(fresh), len(views))
+    backbone = branch.stages.state_dict()
+    stages = branch.stages
+    if name == "resnet" and config.narrow.wanted and not config.resnet:
+        count = len(patients(images))
+        stages = PartByPart(backbone, count, config.narrow.stem, config.narrow.widths).eval()
     state = {
-        "views": pooled_stages(branch.stages, views.__getitem__, len(views)),
-        "fresh": pooled_stages(branch.stages, lambda i: fresh[i][0], len(fresh)),
-        "backbone": branch.stages.state_dict(),
+        "views": pooled_stages(stages, views.__getitem__, len(views)),
+        "fresh": pooled_stages(stages, lambda i: fresh[i][0], len(fresh)),
+        "backbone": backbone,
     }
     ladders = read_ladders(config, folder)
     rungs = [picture for ladder in ladders for picture in ladder.pictures]
-    state["ladders"] = pooled_stages(branch.stages, rungs.__getitem__, len(rungs))
+    state["ladders"] = pooled_stages(stages, rungs.__getitem__, len(rungs))
     state["climbed"] = _climbed(ladders)
     folder.save(f"{name}-features", state)
 

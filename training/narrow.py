@@ -67,11 +67,18 @@ class NarrowResNet(nn.Module):
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Outputs of the four stages: (N, 4 w_i, S / 4, S / 4) and halves of it."""
-        x = self.maxpool(F.relu(self.bn1(self.conv1(image))))
-        outputs = []
-        for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
-            x = layer(x)
-            outputs.append(x)
+        return self.later(self.first(image))
+
+    def first(self, image: Tensor) -> Tensor:
+        """Output of the first stage, which all parts of a wide network share."""
+        first: Tensor = self.layer1(self.maxpool(F.relu(self.bn1(self.conv1(image)))))
+        return first
+
+    def later(self, first: Tensor) -> list[Tensor]:
+        """Outputs of all four stages, from that of the first."""
+        outputs = [first]
+        for layer in (self.layer2, self.layer3, self.layer4):
+            outputs.append(layer(outputs[-1]))
         return outputs
 
 

@@ -41,6 +41,7 @@ from training.narrow import (
     expected_score_error,
 )
 from training.narrow_training import measure, part_states, teach, train_part
+from training.part_by_part import PartByPart
 from training.rounding import rounded
 from training.run_folder import RunFolder
 from training.schedule import warm_cosine
@@ -156,6 +157,26 @@ def test_parts_side_by_side_compute_what_each_computes_alone() -> None:
             assert torch.allclose(stage[:, mask], expected, atol=1e-5)
             assert expected.std() > 0
     assert outputs[3][:, 3 * EXPANSION * WIDTHS[3] :].abs().max() == 0
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_part_by_part_gives_the_stages_of_the_wide_network(count: int) -> None:
+    wide = ResNetStages(stages=4, pretrained=False)
+    wide.load_state_dict(side_by_side([one.stages.state_dict() for one in parts(count)]))
+    fast = PartByPart(wide.state_dict(), count, STEM, WIDTHS)
+    image = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        wanted, given = wide.eval()(image), fast.eval()(image)
+    for stage, other in zip(given, wanted, strict=True):
+        assert stage.shape == other.shape
+        assert stage.std() > 0
+        torch.testing.assert_close(stage, other, atol=1e-5, rtol=1e-4)
+
+
+def test_what_is_not_made_of_parts_is_not_computed_part_by_part() -> None:
+    whole = ResNetStages(stages=4, pretrained=False).state_dict()
+    with pytest.raises(ValueError, match="channels that are not its own"):
+        PartByPart(whole, 3, STEM, WIDTHS)
 
 
 def test_parts_that_do_not_share_their_first_stage_are_refused() -> None:

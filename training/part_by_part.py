@@ -1,4 +1,4 @@
-"""Computes a ResNet-50 that is made of narrow ones part by part: the same stages, a third of the work.
+"""Computes a ResNet-50 that is made of narrow ones part by part: the same stages in less time.
 
 Side by side (`training.widening`), most weights of the wide network are zeros, which it multiplies
 all the same.

@@ -232,10 +232,19 @@ def test_this_projects_row_falls_back_on_the_weights_own_figures(
     assert record.results["pooled"]["srocc"] == pytest.approx(told["srocc"], abs=1e-4)
     assert "not measured again" in record.note
     other = replace(split, data=replace(split.data, digest="0123456789ab"))
+    run = read_info(SHIPPED).provenance["config"]
     with pytest.raises(CannotRun, match="as published alone"):
-        figures_of_weights(other)
+        figures_of_weights(other, run)
     with pytest.raises(CannotRun, match="as published alone"):
-        figures_of_weights(replace(split, name=PUBLISHED))
+        figures_of_weights(replace(split, name=PUBLISHED), run)
+
+
+def test_the_weights_figures_do_not_stand_for_another_run(data_root: Path, tmp_path: Path) -> None:
+    plan = replace(a_plan(tmp_path), split=read_split(data_root / "pet-ct-iqa-ds"))
+    options = {"config": "training/configs/resolution_cpu.yaml"}
+    record = run_row(replace(OWN_ROW, options=options), plan)
+    assert not record.measured
+    assert f"figures are of {read_info(SHIPPED).provenance['config']}, not of" in record.reason
 
 
 def a_run_of(images: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:

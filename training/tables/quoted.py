@@ -19,16 +19,17 @@ MEASURED_ROW = "table1-ms-iqa.json"
 """The row that the figures belong to; where it was measured, it names the list of scores."""
 
 
-def quoted(blank: Record, split: Split, reason: str) -> Record:
+def quoted(blank: Record, split: Split, run: str, reason: str) -> Record:
     """Give a row the figures of the weights' file, or both reasons why there are none.
 
     Args:
         blank: The row's record.
         split: What the row is to be measured on.
+        run: The row's training run, by the name of its configuration.
         reason: Why it cannot be measured here.
     """
     try:
-        figures = figures_of_weights(split)
+        figures = figures_of_weights(split, run)
     except CannotRun as other:
         return replace(blank, reason=f"{reason}; {other}")
     note = f"Figures that the shipped weights' file holds; not measured again, since {reason}."
@@ -42,17 +43,18 @@ def quoted(blank: Record, split: Split, reason: str) -> Record:
 
 
 def figures_of_weights(
-    split: Split, weights: Path = SHIPPED, records: Path = RECORDS
+    split: Split, run: str, weights: Path = SHIPPED, records: Path = RECORDS
 ) -> dict[str, Any]:
     """The cross-validation that a weights file tells of.
 
     Args:
         split: What is asked for: the figures hold for the pictures that they were made on alone.
+        run: That has to have made the weights, by the name of its configuration.
         weights: The file.
         records: Where the row's record lies, which names the list of scores.
 
     Raises:
-        CannotRun: There are no figures, or they are of other pictures or folds.
+        CannotRun: There are no figures, or they are of another run, other pictures or folds.
     """
     told = read_info(weights).provenance if weights.is_file() else {}
     rows = dict(told.get("cross_validation") or {})
@@ -63,6 +65,8 @@ def figures_of_weights(
     pooled = rounded.pop(POOLED, None)
     if not pooled:
         raise CannotRun("the shipped weights' file tells of no cross-validation")
+    if told.get("config") != run:
+        raise CannotRun(f"the shipped weights' figures are of {told.get('config')}, not of {run}")
     if not _same(split, rounded, _list_of(records)):
         counts = ", ".join(f"{name} ({row['n']} pictures)" for name, row in rounded.items())
         raise CannotRun(

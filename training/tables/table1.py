@@ -19,6 +19,7 @@ from pathlib import Path
 from MSIQALib.atomic import atomic_path
 from MSIQALib.errors import InputError, MSIQAError
 from training.command import run_command
+from training.config import read_config
 from training.datasets.labelled import data_root
 from training.tables.bootstrap import DRAWS
 from training.tables.fold_folders import work_folder
@@ -28,6 +29,7 @@ from training.tables.methods import METHODS, CannotRun, Setting
 from training.tables.quoted import quoted
 from training.tables.records import (
     RECORDS,
+    ROOT,
     Record,
     code_version,
     command_line,
@@ -107,7 +109,8 @@ def run_row(competitor: Competitor, plan: Plan) -> Record:
         scores = score(competitor, plan)
     except CannotRun as reason:
         if competitor.method == "folds-of-run" and not competitor.options.get("views"):
-            return quoted(blank, plan.split, str(reason))
+            run = read_config(ROOT / competitor.options["config"]).name
+            return quoted(blank, plan.split, run, str(reason))
         return replace(blank, reason=str(reason))
     except InputError as error:
         return replace(blank, reason=reason_of(error))

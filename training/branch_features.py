@@ -187,7 +187,7 @@ def load_features(config: TrainingConfig, folder: RunFolder) -> Stored:
     """
     stored: dict[str, dict[str, Any]] = {}
     for name in BRANCHES:
-        state = folder.load(f"{name}-features")
+        state = folder.load(f"{name}-features", mapped=True)
         if state is None:
             raise FileNotFoundError(f"{folder.path} lacks the features of {name}")
         stored[name] = state

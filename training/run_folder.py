@@ -112,12 +112,18 @@ class RunFolder:
             with atomic_path(self.checkpoint(name)) as part:
                 torch.save(dict(state), part)
 
-    def load(self, name: str) -> dict[str, Any] | None:
-        """Read a checkpoint, or give None where there is none. Runs no code from the file."""
+    def load(self, name: str, *, mapped: bool = False) -> dict[str, Any] | None:
+        """Read a checkpoint, or give None where there is none. Runs no code from the file.
+
+        Args:
+            name: Of the part of the run.
+            mapped: Leave the tensors in the file until they are used, so that what is gigabytes
+                large takes no memory beside what is made of it.
+        """
         path = self.checkpoint(name)
         if not path.is_file():
             return None
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
 
     def log(self, name: str, row: Mapping[str, Any]) -> None:
         """Append a row to `name`.csv, and show its figures in TensorBoard where it has a step."""

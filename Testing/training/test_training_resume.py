@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -274,3 +275,24 @@ def test_backbones_have_no_more_to_do_once_all_is_stored(
     folder.save("swin-features", {})
     training.run_branches(file, tmp_path)
     assert done == []
+
+
+def taken() -> int:
+    """Bytes of memory that are this process's own, not of mapped files."""
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(re.findall(r"RssAnon:\s+(\d+)", status)[0])
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="only Linux tells")
+def test_a_mapped_checkpoint_takes_no_memory_until_it_is_used(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    features = torch.arange(2**24, dtype=torch.float32)
+    folder.save("features", {"stage": features})
+    before = taken()
+    mapped = folder.load("features", mapped=True)
+    assert taken() - before < features.nbytes / 4
+    # What is loaded stays as it was, whatever is written in its place.
+    folder.save("features", {"stage": torch.zeros(3)})
+    assert mapped is not None
+    assert torch.equal(mapped["stage"], features)
+    assert folder.load("none", mapped=True) is None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from MSIQALib.errors import InputError
-from training.config import FusionConfig, NarrowPhase, TrainingConfig
+from training.config import FusionConfig, TrainingConfig
 from training.datasets.completeness import (
     require_combinations,
     require_listed,
@@ -123,8 +123,9 @@ def check_options(config: TrainingConfig) -> None:
             "Name a weights file, as seen from here, and store features (fusion.pictures)",
         )
     _check_ladders(config.fusion)
+    of_slices = [degradation.name for degradation in IN_PLANE]
     for phase in (*config.narrow.trunk, *config.narrow.parts):
-        _check_slice_ladders(phase)
+        _check_times("narrow.ladder_times", phase.ladder_times, of_slices, never=False)
     if config.whole.batch % count:
         raise InputError(
             "whole.batch",
@@ -133,19 +134,20 @@ def check_options(config: TrainingConfig) -> None:
         )
 
 
-def _check_slice_ladders(phase: NarrowPhase) -> None:
-    known = [degradation.name for degradation in IN_PLANE]
-    refused = {
-        name: times
-        for name, times in phase.ladder_times.items()
-        if name not in known or not 0 < times < math.inf
-    }
+def _check_times(
+    option: str, times: Mapping[str, float], known: Sequence[str], *, never: bool
+) -> None:
+    """Refuse ladders that cannot be drawn as often as is wanted; `never` allows 0."""
+    refused = [
+        f"{name}: {often:g}"
+        for name, often in times.items()
+        if name not in known or not 0 <= often < math.inf or (often == 0 and not never)
+    ]
     if refused:
         raise InputError(
-            "narrow.ladder_times",
-            "slices cannot be made worse so: "
-            + ", ".join(f"{k}: {t:g}" for k, t in refused.items()),
-            f"Give numbers above 0 for {', '.join(known)}",
+            option,
+            f"ladders cannot be drawn so: {', '.join(refused)}",
+            f"Give numbers {'from' if never else 'above'} 0 for {', '.join(known)}",
         )
 
 
@@ -189,15 +191,7 @@ def _check_ladders(fusion: FusionConfig) -> None:
             "Have some (fusion.ladders), or leave this out",
         )
     for option in ("ladder_times", "fusion_ladder_times"):
-        times: dict[str, float] = getattr(fusion, option)
-        unknown = sorted(set(times) - set(known))
-        if unknown or any(not (0 <= t < math.inf) for t in times.values()):
-            refused = ", ".join(unknown) or ", ".join(f"{k}: {t:g}" for k, t in times.items())
-            raise InputError(
-                f"fusion.{option}",
-                f"ladders cannot be drawn so: {refused}",
-                f"Give numbers from 0 for {', '.join(known)}",
-            )
+        _check_times(f"fusion.{option}", getattr(fusion, option), known, never=True)
 
 
 def with_split(

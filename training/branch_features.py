@@ -46,6 +46,7 @@ from training.part_by_part import PartByPart
 from training.pretrain import BRANCHES, Branch, pretrain
 from training.run_folder import RunFolder
 from training.stored_features import StoredFeatures, StoredLadders
+from training.swin_training import swin_state
 from training.widening import SHARED, channels_of, side_by_side
 
 logger = logging.getLogger(__name__)
@@ -99,7 +100,9 @@ def read_ladders(config: TrainingConfig, folder: RunFolder) -> list[Ladder]:
         ladders += picture_ladders(content, fusion.picture_ladders, variety, seed=seed)
     for number, degradation in enumerate(DEGRADATIONS, 1):
         if more := fusion.more_ladders.get(degradation.name):
-            ladders += of_studies(more, seed=seed + number, degradations=(degradation,))
+            ladders += of_studies(
+                more, seed=seed + number, degradations=(degradation,), varied=True
+            )
     return ladders
 
 
@@ -285,6 +288,8 @@ def run_branch(config: TrainingConfig, name: str, folder: RunFolder) -> None:
     if name == "resnet" and config.narrow.wanted:
         parts = patients(read_images(config.data, data_root()))
         branch.stages.load_state_dict(side_by_side(part_states(config, folder, parts)))
+    if name == "swin" and config.swin_groups:
+        branch.stages.load_state_dict(swin_state(folder))
     pretrain(
         branch,
         getattr(config, name),

@@ -111,7 +111,7 @@ class LevelsPhase:
 
 @dataclass(frozen=True)
 class NarrowPhase:
-    """One phase of teaching narrow ResNets the distortions.
+    """One phase of teaching narrow ResNets, or Swin-T, the distortions from groups of pictures.
 
     Attributes:
         steps: Optimiser steps.
@@ -168,7 +168,7 @@ class NarrowConfig:
         stem: Channels of the first convolution.
         widths: Of the four stages' 3x3 convolutions.
         trunk: Phases of the first network, from random weights.
-        trunk_processes: Processes that share its steps.
+        trunk_processes: Processes that share its steps, and those of `swin_groups`.
         parts: Phases of each part, from the trunk or, where `TrainingConfig.start` names a file,
             from the part that is in it.
         pristine: Share of pristine pictures in the content of the parts.
@@ -236,6 +236,11 @@ class FusionConfig:
             (`training.picture_degradations`). Varied ladders count 1.
         averaged_ladders: Further ladders a step, drawn in the same way, whose stages are averaged
             over their 7 x 7 cells first; they cost a 49th and teach what is read off averages.
+        own_places: Whether the fusion learns the order of each kind of ladder through a reader of
+            its own. One reader for all has to find what a lost resolution, which smooths, and lost
+            counts, which grain, have in common.
+        fusion_scores: Whether it learns the combinations' mean scores too, and that scores fall
+            down a ladder, through a reader that scores as the regressor does.
         attention_start: Ties each vertex of the fusion's attention to itself so strongly before it
             learns; with 0 hardly anything gets through it at first.
         ladder_times: `fusion_ladder_times` for the regressor.
@@ -269,6 +274,8 @@ class FusionConfig:
     fusion_ladders: int = 1
     fusion_ladder_times: dict[str, float] = dataclasses.field(default_factory=dict)
     averaged_ladders: int = 0
+    own_places: bool = False
+    fusion_scores: bool = False
     attention_start: float = 0.0
     ladder_times: dict[str, float] = dataclasses.field(default_factory=dict)
     ladder_weight: float = 0.5
@@ -351,6 +358,8 @@ class TrainingConfig:
         loss: The loss on scores.
         narrow: ResNet-50 from narrow ones, taught before the phases of `resnet`.
         resnet: Phases of teaching ResNet-50 the levels.
+        swin_groups: Phases in which Swin-T learns from groups of pictures, as narrow networks do,
+            before the phases of `swin` (`training.swin_training`).
         swin: Phases of teaching Swin-T the levels.
         fusion: Training on stored features.
         whole: Training end to end.
@@ -368,6 +377,7 @@ class TrainingConfig:
     loss: LossConfig = dataclasses.field(default_factory=LossConfig)
     narrow: NarrowConfig = dataclasses.field(default_factory=NarrowConfig)
     resnet: tuple[LevelsPhase, ...] = ()
+    swin_groups: tuple[NarrowPhase, ...] = ()
     swin: tuple[LevelsPhase, ...] = ()
     fusion: FusionConfig = dataclasses.field(default_factory=FusionConfig)
     whole: WholeConfig = dataclasses.field(default_factory=WholeConfig)

@@ -13,12 +13,8 @@ from MSIQALib.model.fusion import MultiScaleFusion
 from MSIQALib.model.network import MSIQA
 from MSIQALib.model.regressor import MAX_LENGTH
 from training.config import FusionConfig
-from training.datasets.distorted import LEVEL_TARGETS
-from training.distortions import COMBINATIONS
 from training.fused_vectors import FusedVectors
-from training.levels import level_error
-from training.losses import ladder_error
-from training.narrow import LEVELS_WEIGHT, combination_error
+from training.fusion_readers import FusionReaders
 from training.schedule import one_cycle
 from training.stored_features import StoredFeatures, StoredLadders
 
@@ -28,9 +24,6 @@ BATCH = 16
 WEIGHT_DECAY = 0.02
 MAX_GRADIENT = 5.0
 LEAST_DEVIATION = 1e-3
-STRENGTHS = LEVEL_TARGETS + len(COMBINATIONS)
-ORDER_WEIGHT = 3.0
-
 AVERAGE_NOISE = 0.4 / 7
 """Share of the stages' noise that is laid on their averages. Independent noise of 7 x 7 cells would
 leave a seventh of it; less served."""
@@ -129,6 +122,7 @@ class AveragedLadders:
 
     def __init__(self, ladders: StoredLadders, standardised: Standardised, noise: float) -> None:
         self._averages = standardised.averages(ladders.features)
+        self._last = ladders.features.last.float().mean((2, 3))
         self._noise = noise
 
     def __call__(self, fusion: MultiScaleFusion, chosen: Tensor) -> Tensor:
@@ -147,6 +141,10 @@ class AveragedLadders:
             attended.append(attend(reduce(values[:, :, None, None])))
         return F.adaptive_max_pool1d(torch.cat(attended, 1).flatten(1), MAX_LENGTH)
 
+    def fs(self, fusion: MultiScaleFusion, chosen: Tensor) -> Tensor:
+        """Give f_s (N, 768) of some rungs, without noise; as it is where it is an average."""
+        return fusion.attend_last(self._last[chosen][:, :, None, None]).flatten(1)
+
 
 def teach_fusion(
     network: MSIQA,
@@ -155,6 +153,7 @@ def teach_fusion(
     *,
     seed: int,
     ladders: StoredLadders | None = None,
+    scores: Tensor | None = None,
 ) -> list[float]:
     """Teach the fusion the distortions' strengths, through two linear heads that are dropped.
 
@@ -168,6 +167,7 @@ def teach_fusion(
             how often which and their margin.
         seed: Of the order and the heads.
         ladders: Whose order the fusion learns too.
+        scores: (27,) mean score of each combination, which it learns too.
 
     Returns:
         The mean error of each epoch.
@@ -179,21 +179,12 @@ def teach_fusion(
     network.fusion.reduce = standardised.convolutions(whole)
     if config.attention_start:
         open_attention(network.fusion, config.attention_start)
-    vectors = FusedVectors(network)
-    # Strengths, and as the last output the place on a ladder.
-    heads = nn.ModuleList(
-        nn.Sequential(nn.LayerNorm(MAX_LENGTH), nn.Linear(MAX_LENGTH, STRENGTHS + 1))
-        for _ in range(2)
-    )
-    parameters = [*network.fusion.parameters(), *heads.parameters()]
+    vectors, readers = FusedVectors(network), FusionReaders(ladders, config, scores)
+    parameters = [*network.fusion.parameters(), *readers.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=config.fusion_rate, weight_decay=WEIGHT_DECAY)
+    climb = None if ladders is None else _Climb(network, readers, ladders, standardised, config)
     steps = max(1, config.fusion_epochs * (len(features) // BATCH))
     done, errors = 0, []
-    drawn = None if ladders is None else ladders.weights(config.fusion_ladder_times)
-    averaged = None
-    if ladders is not None and config.averaged_ladders:
-        noise = AVERAGE_NOISE * config.stage_noise
-        averaged = AveragedLadders(ladders, standardised, noise)
     network.fusion.train()
     for epoch in range(config.fusion_epochs):
         order = torch.randperm(len(features), generator=generator)
@@ -204,26 +195,11 @@ def teach_fusion(
             for group in optimiser.param_groups:
                 group["lr"] = config.fusion_rate * one_cycle(done / steps)
             pair = vectors(standardised(features, chosen), features.last[chosen].float())
-            loss = sum(
-                (
-                    _strength_error(head(vector), features, chosen)
-                    for head, vector in zip(heads, pair, strict=True)
-                ),
-                torch.zeros(()),
-            )
+            loss = readers.strength_error(pair, features, chosen)
             total, count, done = total + loss.item(), count + 1, done + 1
-            if ladders is not None and drawn is not None:
-                climbed = ladders.rows(drawn.multinomial(config.fusion_ladders, replacement=True))
-                rungs = ladders.features
-                pair = vectors(standardised(rungs, climbed), rungs.last[climbed].float())
-                for head, vector in zip(heads, pair, strict=True):
-                    places = head(vector)[:, -1].view(-1, ladders.rungs)
-                    loss = loss + ORDER_WEIGHT * ladder_error(places, config.ladder_margin)
-            if averaged is not None and ladders is not None and drawn is not None:
-                chosen_too = drawn.multinomial(config.averaged_ladders, replacement=True)
-                fw = averaged(network.fusion, ladders.rows(chosen_too))
-                places = heads[0](fw)[:, -1].view(-1, ladders.rungs)
-                loss = loss + ORDER_WEIGHT * ladder_error(places, config.ladder_margin)
+            loss = loss + readers.score_error(pair, features.combination[chosen])
+            if climb is not None:
+                loss = loss + climb.error()
             optimiser.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(parameters, MAX_GRADIENT)
@@ -234,6 +210,45 @@ def teach_fusion(
     standardised.put_back(whole, taught)
     network.fusion.eval()
     return errors
+
+
+class _Climb:
+    """Draws ladders for each step, and says how far they are from their order."""
+
+    def __init__(
+        self,
+        network: MSIQA,
+        readers: FusionReaders,
+        ladders: StoredLadders,
+        standardised: Standardised,
+        config: FusionConfig,
+    ) -> None:
+        self._network, self._readers, self._ladders = network, readers, ladders
+        self._standardised, self._config = standardised, config
+        self._vectors = FusedVectors(network)
+        self._often = ladders.weights(config.fusion_ladder_times)
+        self._averaged = None
+        if config.averaged_ladders:
+            noise = AVERAGE_NOISE * config.stage_noise
+            self._averaged = AveragedLadders(ladders, standardised, noise)
+
+    def error(self) -> Tensor:
+        """Error in the order of some whole ladders, and of some averaged ones."""
+        some, rows = self._draw(self._config.fusion_ladders)
+        rungs = self._ladders.features
+        pair = self._vectors(self._standardised(rungs, rows), rungs.last[rows].float())
+        total = self._readers.order_error(pair, some)
+        if self._averaged is not None:
+            some, rows = self._draw(self._config.averaged_ladders)
+            vectors = [self._averaged(self._network.fusion, rows)]
+            if self._readers.score is not None:
+                vectors.append(self._averaged.fs(self._network.fusion, rows))
+            total = total + self._readers.order_error(vectors, some)
+        return total
+
+    def _draw(self, count: int) -> tuple[Tensor, Tensor]:
+        some = self._often.multinomial(count, replacement=True)
+        return some, self._ladders.rows(some)
 
 
 @torch.no_grad()
@@ -250,13 +265,6 @@ def open_attention(fusion: MultiScaleFusion, start: float) -> None:
     attend: Any
     for attend in fusion.attend:
         attend.adjacency += start * torch.eye(len(attend.adjacency))
-
-
-def _strength_error(given: Tensor, features: StoredFeatures, chosen: Tensor) -> Tensor:
-    """Error of (N, 3 + 27 + 1) levels, combinations and, not looked at, place on a ladder."""
-    logs = given[:, LEVEL_TARGETS:STRENGTHS].log_softmax(1)
-    error = combination_error(logs, features.combination[chosen])
-    return error + LEVELS_WEIGHT * level_error(given[:, :LEVEL_TARGETS], features.levels[chosen])
 
 
 def _moments(stage: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,6 +12,7 @@ from training.datasets.labelled import LabelledImage, patients
 from training.datasets.manifest import sha256_of
 from training.pretrain import BRANCHES
 from training.run_folder import RunFolder
+from training.swin_training import SWIN_GROUPS
 
 LABELLED, START = "labelled", "start"
 """Names in the run folder's record."""
@@ -75,4 +76,5 @@ def all_is_stored(
     """
     names = [f"{branch}-features" for branch in BRANCHES]
     names += patients(images) if config.narrow.learnt else ()
+    names += (SWIN_GROUPS,) if config.swin_groups else ()
     return all(folder.checkpoint(name).is_file() for name in names)

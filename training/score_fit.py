@@ -69,6 +69,7 @@ def assemble(
     folder: RunFolder,
     name: str = FUSION,
     ladders: StoredLadders | None = None,
+    scores: Tensor | None = None,
 ) -> MSIQA:
     """Put the pre-trained backbones into a network and teach its fusion the levels, once.
 
@@ -79,6 +80,8 @@ def assemble(
         folder: Keeps the taught fusion.
         name: Under which it does.
         ladders: Whose order it learns.
+        scores: (27,) mean score of each combination, which it learns where the configuration says
+            so.
 
     Returns:
         The network, in eval mode, its regressor still random.
@@ -88,7 +91,14 @@ def assemble(
         network.get_submodule(branch).load_state_dict(state)
     stored = folder.load(name)
     if stored is None:
-        errors = teach_fusion(network, taught, config.fusion, seed=config.seed, ladders=ladders)
+        errors = teach_fusion(
+            network,
+            taught,
+            config.fusion,
+            seed=config.seed,
+            ladders=ladders,
+            scores=scores if config.fusion.fusion_scores else None,
+        )
         folder.save(name, {"fusion": network.fusion.state_dict(), "errors": errors})
     else:
         network.fusion.load_state_dict(stored["fusion"])
@@ -100,7 +110,8 @@ def fit_all(
 ) -> MSIQA:
     """Fit fusion and regressor to all labelled images, on all that the backbones give."""
     taught = together(stored.fresh, stored.labelled) if config.narrow.wanted else stored.fresh
-    network = assemble(config, taught, stored.backbones, folder, ladders=stored.ladders)
+    ladders, scores = stored.ladders, listed_means(images)
+    network = assemble(config, taught, stored.backbones, folder, ladders=ladders, scores=scores)
     ScoreFit(config, network, stored).fit(images)
     return network
 
@@ -125,7 +136,8 @@ def fit_without(config: TrainingConfig, stored: Stored, folder: RunFolder, fold:
         stored = stored.with_part(everyone.index(fold.patient), config.narrow)
         taught = together(stored.fresh, stored.labelled.of(patients(fold.training)))
         name = f"{FUSION}-without-{fold.patient}"
-    network = assemble(config, taught, stored.backbones, folder, name, stored.ladders)
+    ladders, scores = stored.ladders, listed_means(fold.training)
+    network = assemble(config, taught, stored.backbones, folder, name, ladders, scores)
     fit = ScoreFit(config, network, stored)
     fit.fit(fold.training)
     return fit
@@ -171,13 +183,12 @@ class ScoreFit:
             InputError: They lack one of the 27 combinations.
         """
         images = tuple(images)
-        require_combinations(images)
         names = {image.patient for image in images}
         config = self._config.fusion
         rows = torch.tensor([i for i, o in enumerate(self._labelled.owner) if o in names])
         grid = torch.nonzero(self._fresh.combination != UNLISTED).flatten()
-        means = mean_scores(images)
-        drawn = torch.tensor([means[c] for c in COMBINATIONS])[self._fresh.combination[grid]]
+        means = listed_means(images)
+        drawn = means[self._fresh.combination[grid]]
         share = config.pseudo_weight if len(grid) else 0.0
         weight = torch.cat(
             (
@@ -192,7 +203,7 @@ class ScoreFit:
             weight=weight,
         )
         if config.anchors and self._ladders is not None:
-            best = means[COMBINATIONS[0]]
+            best = float(means[0])
             data = anchored(data, self._ladders, self._of_studies, best, config.anchors)
         loss, seed = quality_loss(self._config), self._config.seed
         fit_regressor(self._network, data, config, loss, seed=seed, ladders=self._ladders)
@@ -214,6 +225,18 @@ class ScoreFit:
         own = self._labelled.take(torch.tensor(rows))
         network = self.network
         return branch_scores(network, *fused(network, own)).clone(), own.score
+
+
+def listed_means(images: Iterable[LabelledImage]) -> Tensor:
+    """Mean score of each of the 27 combinations over some images: (27,), Likert units.
+
+    Raises:
+        InputError: They lack one.
+    """
+    images = tuple(images)
+    require_combinations(images)
+    means = mean_scores(images)
+    return torch.tensor([means[combination] for combination in COMBINATIONS])
 
 
 def anchored(

@@ -80,22 +80,15 @@ def run_branches(config_path: Path, runs: Path) -> None:
     if config.data.cache:
         logger.info("reading the clean volumes into the cache")
         read_slices(config, folder)
+    count = str(config.narrow.trunk_processes)
+    together = ["torch.distributed.run", "--standalone", "--nproc_per_node", count, "-m"]
     narrow = ["training.narrow_training", *options, "--part"]
     if config.narrow.trunk:
-        count = str(config.narrow.trunk_processes)
-        _run(
-            [
-                "torch.distributed.run",
-                "--standalone",
-                "--nproc_per_node",
-                count,
-                "-m",
-                *narrow,
-                TRUNK,
-            ]
-        )
+        _run([*together, *narrow, TRUNK])
     if config.narrow.learnt:
         _run(*([*narrow, part] for part in patients(images)))
+    if config.swin_groups:
+        _run([*together, "training.swin_training", *options])
     _run(*(["training.branch_features", *options, "--branch", name] for name in BRANCHES))
 
 

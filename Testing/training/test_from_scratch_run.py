@@ -34,6 +34,7 @@ narrow:
   widths: [4, 4, 4, 4]
   trunk: [{steps: 2, source_size: 64, groups: 2, group_size: 2}]
   parts: [{steps: 2, source_size: 64, groups: 2, group_size: 2}]
+swin_groups: [{steps: 2, source_size: 64, groups: 2, group_size: 2}]
 fusion:
   statistics: 16
   pictures: 16
@@ -97,7 +98,7 @@ def test_one_command_goes_from_random_weights_to_scores(
 
     folder = RunFolder(runs / "scratch")
     made = {p.stem for p in folder.path.glob("*.ckpt")}
-    assert {"trunk", "A", "B", "resnet-features", "swin-features", "fusion"} <= made
+    assert {"trunk", "A", "B", "swin-groups", "resnet-features", "swin-features", "fusion"} <= made
     network = load_model(weights).network
     resnet = network.resnet.state_dict()
     taught = [folder.load(part)["learner"] for part in "AB"]
@@ -108,6 +109,10 @@ def test_one_command_goes_from_random_weights_to_scores(
             own = part[f"stages.{key}"]
             assert torch.allclose(block, own, atol=own.abs().max().item() / 100)
         assert resnet[key][rows : 2 * rows, :columns].abs().max() == 0
+
+    key = "layers.2.blocks.0.attn.qkv.weight"
+    own = folder.load("swin-groups")["learner"][f"stages.{key}"]
+    assert torch.allclose(network.swin.state_dict()[key], own, atol=own.abs().max().item() / 100)
 
     rows = crossvalidate_stored(config, folder)
     assert {"A", "B", "pooled"} == set(rows)

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from MSIQALib.model.agca import AGCA
 from MSIQALib.model.config import ModelConfig
-from training import fusion_teaching
+from training import fusion_readers, fusion_teaching
 from training.config import FusionConfig
-from training.distortions import COMBINATIONS
+from training.distortions import COMBINATIONS, UNLISTED
 from training.fused_vectors import FusedVectors
+from training.fusion_readers import FusionReaders, place_readers
 from training.fusion_teaching import (
     AveragedLadders,
     Standardised,
@@ -166,7 +167,7 @@ def test_order_of_ladders_is_learnt(monkeypatch: pytest.MonkeyPatch, a_step: int
         errors.append(error.item())
         return error
 
-    monkeypatch.setattr(fusion_teaching, "ladder_error", recorded)
+    monkeypatch.setattr(fusion_readers, "ladder_error", recorded)
     config = FusionConfig(
         fusion_epochs=4,
         fusion_rate=1e-2,
@@ -205,6 +206,92 @@ def test_averaged_ladders_give_f_w_of_stages_that_are_alike_in_all_cells() -> No
     assert given.std(0).max() > 0.01
 
 
+def test_each_kind_of_ladder_may_have_a_reader_of_its_own() -> None:
+    pictures = features(4)
+    ladders = StoredLadders(pictures, 1, ("CT dose", "", "PET counts", "CT dose"))
+    assert place_readers(ladders, each=False).tolist() == [0, 0, 0, 0]
+    first, varied, counts, again = place_readers(ladders, each=True).tolist()
+    assert first == again
+    assert sorted({first, varied, counts}) == [0, 1, 2]
+    assert len(place_readers(None, each=True)) == 0
+
+
+def test_readers_of_their_own_learn_orders_that_contradict_each_other() -> None:
+    """What falls on one kind of ladder rises on another; one reader cannot say both."""
+    left = {}
+    for own in (False, True):
+        torch.manual_seed(0)
+        ladders = climbing(8, 4)
+        ladders = replace(ladders, degradations=("CT dose",) * 4 + ("PET counts",) * 4)
+        readers = FusionReaders(ladders, FusionConfig(own_places=own))
+        fall = torch.arange(4.0).repeat(8) * torch.tensor([1.0] * 16 + [-1.0] * 16)
+        vector = torch.randn(32, LENGTH) + 0.5 * fall[:, None] * torch.randn(LENGTH)
+        optimiser = torch.optim.Adam(readers.parameters(), lr=1e-2)
+        for _ in range(100):
+            error = readers.order_error([vector], torch.arange(8))
+            optimiser.zero_grad()
+            error.backward()
+            optimiser.step()
+        left[own] = error.item()
+    assert left[True] < 0.2 * left[False]
+
+
+def test_the_fusion_may_learn_scores_too() -> None:
+    """The score is read off both vectors, of grid pictures alone, and falls down a ladder."""
+    torch.manual_seed(0)
+    means = torch.linspace(4, 0, 27)
+    readers = FusionReaders(climbing(2, 3), FusionConfig(), means)
+    pair = torch.randn(3, LENGTH), torch.randn(3, LENGTH)
+    assert readers.score is not None
+    with torch.no_grad():
+        given = readers.score(*pair)
+        wanted = means[torch.tensor([4, 26])]
+        error = readers.score_error(pair, torch.tensor([4, UNLISTED, 26]))
+        torch.testing.assert_close(error, (given[[0, 2]] - wanted).square().sum() / 3)
+        places = readers.order_error([pair[0]], torch.tensor([0]))
+        both = readers.order_error(pair, torch.tensor([0]))
+        without = FusionReaders(climbing(2, 3), FusionConfig())
+        assert without.score_error(pair, torch.tensor([4, 5, 6])) == 0
+        readers.score = None
+        read = readers.order_error(pair, torch.tensor([0]))
+        of_scores = fusion_readers.ORDER_WEIGHT * ladder_error(given[None], 0.1)
+        torch.testing.assert_close(both, read + of_scores)
+    assert places < both
+
+
+def test_scores_take_part_where_they_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, given = StubNetwork(), features(160)
+    given = replace(given, last=given.last + 0.1)
+    errors: list[float] = []
+    exact = FusionReaders.score_error
+
+    def recorded(self: FusionReaders, *arguments: Tensor) -> Tensor:
+        error = exact(self, *arguments)
+        errors.append(error.item())
+        return error
+
+    monkeypatch.setattr(FusionReaders, "score_error", recorded)
+    means = torch.tensor([4.0] * 9 + [2.0] * 9 + [0.0] * 9)
+    config = FusionConfig(fusion_epochs=8, fusion_rate=3e-3)
+    teach_fusion(network, given, config, seed=1, scores=means)
+    assert sum(errors[-10:]) < 0.4 * sum(errors[:10])
+
+
+def test_f_s_of_averaged_ladders_is_that_of_whole_ones() -> None:
+    ladders = climbing(2, 3)
+    last = torch.randn(6, LENGTH, 7, 7, generator=torch.Generator().manual_seed(0)).half()
+    ladders = replace(ladders, features=replace(ladders.features, last=last))
+    fusion = AttendingFusion()
+    fusion.attend_last = AGCA(LENGTH, "softmax")
+    open_attention(fusion, 1.0)
+    averaged = AveragedLadders(ladders, Standardised(features(40), noise=0.0), noise=0.1)
+    rows = torch.tensor([4, 0])
+    with torch.no_grad():
+        wanted = fusion.attend_last(last[rows].float()).mean((2, 3))
+        given = averaged.fs(fusion, rows)
+    torch.testing.assert_close(given, wanted, rtol=1e-3, atol=1e-3)
+
+
 def test_the_order_of_averaged_ladders_is_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
     errors: list[float] = []
 
@@ -215,7 +302,7 @@ def test_the_order_of_averaged_ladders_is_learnt(monkeypatch: pytest.MonkeyPatch
             return error
         return 0 * error  # of whole stages nothing is learnt here
 
-    monkeypatch.setattr(fusion_teaching, "ladder_error", recorded)
+    monkeypatch.setattr(fusion_readers, "ladder_error", recorded)
     config = FusionConfig(
         fusion_epochs=4, fusion_rate=1e-2, averaged_ladders=5, attention_start=1.0
     )

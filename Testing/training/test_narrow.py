@@ -15,7 +15,7 @@ from torch import nn
 
 from MSIQALib.errors import InputError
 from MSIQALib.model.backbones import ResNetStages
-from training import narrow_training
+from training import group_teaching, narrow_training
 from training.config import FusionConfig, NarrowConfig, NarrowPhase, TrainingConfig
 from training.datasets.clean_slices import CleanSlice
 from training.datasets.composition import Variety
@@ -33,14 +33,10 @@ from training.datasets.labelled import LabelledImage
 from training.datasets.pristine import pristine_piece
 from training.datasets.vessels import draw_vessels
 from training.distortions import COMBINATIONS, UNLISTED, Distortion
-from training.narrow import (
-    EXPANSION,
-    ORDER_MARGIN,
-    NarrowLearner,
-    combination_error,
-    expected_score_error,
-)
-from training.narrow_training import measure, part_states, teach, train_part
+from training.group_teaching import teach
+from training.learner import ORDER_MARGIN, combination_error, expected_score_error
+from training.narrow import EXPANSION, NarrowLearner
+from training.narrow_training import measure, part_states, train_part
 from training.part_by_part import PartByPart
 from training.rounding import rounded
 from training.run_folder import RunFolder
@@ -126,7 +122,7 @@ def test_a_phase_says_how_many_stay_uncoded(
     samplings: list[Sampling] = []
     monkeypatch.setattr(narrow_training, "read_slices", lambda *_: ())
     monkeypatch.setattr(
-        narrow_training, "DistortedGroups", lambda *_, **o: samplings.append(o["sampling"])
+        group_teaching, "DistortedGroups", lambda *_, **o: samplings.append(o["sampling"])
     )
     phase = NarrowPhase(uncoded=0.3)
     monkeypatch.setattr(narrow_training, "teach", lambda *a, **_: a[2](phase, 0))
@@ -545,7 +541,7 @@ def test_statistics_are_of_as_many_uncoded_pictures_as_the_phase_has(
 def test_killed_teaching_logs_each_step_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(narrow_training, "LOG_EVERY", 1)
+    monkeypatch.setattr(group_teaching, "LOG_EVERY", 1)
     phases = (NarrowPhase(steps=2, source_size=64, groups=2, group_size=2),) * 2
     steps = iter(range(1, 100))
 

@@ -16,8 +16,15 @@ from MSIQALib.imaging.volume import Volume
 from training.branch_features import read_ladders
 from training.config import DataConfig, FusionConfig, TrainingConfig
 from training.datasets.distorted import shrink, to_tensor
-from training.datasets.ladders import _rungs, _slab, draw_ladders, read_pairs, stored_ladders
-from training.degradations import DEGRADATIONS
+from training.datasets.ladders import (
+    _part,
+    _rungs,
+    _slab,
+    draw_ladders,
+    read_pairs,
+    stored_ladders,
+)
+from training.degradations import DEGRADATIONS, Degradation
 from training.run_folder import RunFolder
 
 Pair = tuple[str, Volume, Volume]
@@ -118,6 +125,28 @@ def test_studies_held_out_give_no_ladder_and_the_cache_gives_the_same(
     monkeypatch.setattr("training.datasets.ladders.DEGRADATIONS", DEGRADATIONS[:-1])
     stored_ladders(tmp_path, 1, held_out=1, seed=1, cache=tmp_path)
     assert len(list(tmp_path.glob("*.npz"))) == 2
+
+
+def test_varied_ladders_show_a_part_that_stays_where_it_is(pair: Pair) -> None:
+    """What differs from rung to rung is the strength alone; no two ladders are alike."""
+    still = Degradation("nothing", (0.0, 1.0, 2.0), "", lambda ct, pet, *_: (ct, pet))
+    usual = draw_ladders([pair], 6, seed=1, degradations=(still,))
+    varied = draw_ladders([pair], 6, seed=1, degradations=(still,), varied=True)
+    for one in varied:
+        assert all(torch.equal(one.pictures[0], rung) for rung in one.pictures[1:])
+    assert not any(torch.equal(a.pictures, b.pictures) for a, b in zip(usual, varied, strict=True))
+    assert len({one.pictures.numpy().tobytes() for one in varied}) == 6
+
+
+@pytest.mark.parametrize("shape", [(40, 60, 3), (1, 3, 3)])
+def test_a_part_is_at_least_half_of_each_side(shape: tuple[int, int, int]) -> None:
+    rgb = np.arange(np.prod(shape)).reshape(shape).astype(np.uint8)
+    sizes = [_part(rgb, np.random.default_rng(seed)).shape[:2] for seed in range(60)]
+    long, short = max(shape[:2]), min(shape[:2])
+    assert all(max(size) <= long and min(size) >= short // 2 for size in sizes)
+    if short > 1:
+        assert len(set(sizes)) > 30
+        assert any(size[0] > size[1] for size in sizes)  # turned
 
 
 def test_more_ladders_come_last_and_of_slices_of_their_own(

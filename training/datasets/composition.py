@@ -50,6 +50,16 @@ class Variety:
     vessels: float = 0.3
 
 
+def random_options(rng: np.random.Generator) -> FusionOptions:
+    """Draw a CT window, a PET range and an opacity."""
+    return FusionOptions(
+        ct_centre=float(rng.normal(40, 20)),
+        ct_width=float(rng.uniform(220, 400)),
+        suv_high=float(np.exp(rng.uniform(np.log(2.5), np.log(12)))),
+        opacity=float(rng.uniform(0.35, 0.65)),
+    )
+
+
 def fuse_randomly(clean: CleanSlice, variety: Variety, rng: np.random.Generator) -> Picture:
     """Fuse one slice with a random window, PET range and opacity.
 
@@ -61,12 +71,7 @@ def fuse_randomly(clean: CleanSlice, variety: Variety, rng: np.random.Generator)
     Returns:
         (H, W, 3) uint8.
     """
-    options = FusionOptions(
-        ct_centre=float(rng.normal(40, 20)),
-        ct_width=float(rng.uniform(220, 400)),
-        suv_high=float(np.exp(rng.uniform(np.log(2.5), np.log(12)))),
-        opacity=float(rng.uniform(0.35, 0.65)),
-    )
+    options = random_options(rng)
     pet = clean.pet.astype(np.float32) if rng.random() >= variety.no_pet else None
     fused = fuse_rgb(clean.ct.astype(np.float32), pet, options)
     if rng.random() < variety.other_map:

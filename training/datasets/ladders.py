@@ -21,6 +21,7 @@ from MSIQALib.errors import InputError
 from MSIQALib.imaging.fusion import FusionOptions
 from MSIQALib.imaging.slices import fuse_study
 from MSIQALib.imaging.volume import Volume
+from training.datasets.composition import orient, random_options
 from training.datasets.distorted import INPUT_SIZE, SOURCE_SIZE, shrink, to_tensor
 from training.datasets.volume_pairs import find_pairs
 from training.degradations import DEGRADATIONS, Degradation
@@ -33,6 +34,9 @@ WHOLE_FIELD = 0.5
 """Share of the ladders on which a crop is enlarged and laid on a whole field of view."""
 
 MAGNIFICATION = (1.5, 3.0)
+
+LEAST_PART = 0.5
+"""Of the height and of the width of a slice, where a part of it is taken."""
 
 LEAST_COVERED = 3
 """Slices with a PET: the outermost two are not drawn."""
@@ -70,6 +74,7 @@ def stored_ladders(
     seed: int,
     cache: Path | None = None,
     degradations: Sequence[Degradation] | None = None,
+    varied: bool = False,
 ) -> list[Ladder]:
     """Draw ladders of the studies in a folder, or read them from the cache.
 
@@ -80,10 +85,12 @@ def stored_ladders(
         seed: As in `draw_ladders`.
         cache: A folder for the pictures; filled when it is empty.
         degradations: What is done; None for all.
+        varied: As in `draw_ladders`.
     """
     degradations = DEGRADATIONS if degradations is None else degradations
     what = hashlib.sha256(repr([(d.name, d.strengths) for d in degradations]).encode()).hexdigest()
-    stored = cache / f"ladders-{slices}-{held_out}-{seed}-{what[:8]}.npz" if cache else None
+    how = "-varied" if varied else ""
+    stored = cache / f"ladders-{slices}-{held_out}-{seed}-{what[:8]}{how}.npz" if cache else None
     if stored and stored.is_file():
         with np.load(stored) as arrays:
             columns = arrays["patient"], arrays["degradation"], arrays["pictures"]
@@ -91,9 +98,8 @@ def stored_ladders(
             Ladder(str(p), str(d), torch.from_numpy(x)) for p, d, x in zip(*columns, strict=True)
         ]
     pairs = read_pairs(folder)
-    ladders = draw_ladders(
-        pairs[: len(pairs) - held_out], slices, seed=seed, degradations=degradations
-    )
+    chosen = pairs[: len(pairs) - held_out]
+    ladders = draw_ladders(chosen, slices, seed=seed, degradations=degradations, varied=varied)
     if stored:
         with atomic_path(stored) as part, part.open("wb") as out:
             np.savez(
@@ -111,6 +117,7 @@ def draw_ladders(
     *,
     seed: int,
     degradations: Sequence[Degradation] = DEGRADATIONS,
+    varied: bool = False,
 ) -> list[Ladder]:
     """Draw ladders from each study.
 
@@ -119,6 +126,8 @@ def draw_ladders(
         slices: Ladders for each study and degradation, each at a slice of its own.
         seed: Of the slices, the fusion's windows, the magnifications and the noise.
         degradations: What is done.
+        varied: Whether a part of the slice is taken, mirrored or turned, and the CT's window and
+            the opacity are drawn too.
 
     Raises:
         InputError: The PET of a study covers fewer than three slices of its CT.
@@ -137,13 +146,19 @@ def draw_ladders(
             rng = np.random.default_rng([seed, number, kind])
             for _ in range(slices):
                 k = covered[int(rng.integers(1, len(covered) - 1))]
-                pictures = _rungs(ct, pet, k, degradation, rng)
+                pictures = _rungs(ct, pet, k, degradation, rng, varied=varied)
                 ladders.append(Ladder(name, degradation.name, pictures))
     return ladders
 
 
 def _rungs(
-    ct: Volume, pet: Volume, k: int, degradation: Degradation, rng: np.random.Generator
+    ct: Volume,
+    pet: Volume,
+    k: int,
+    degradation: Degradation,
+    rng: np.random.Generator,
+    *,
+    varied: bool = False,
 ) -> Tensor:
     centre = float(ct.geometry.ijk_to_lps[2, 3] + k * ct.geometry.ijk_to_lps[2, 2])
     near_ct, near_pet = _slab(ct, centre), _slab(pet, centre)
@@ -151,6 +166,9 @@ def _rungs(
     noise = int(rng.integers(2**31))
     options = FusionOptions(suv_high=float(np.exp(rng.uniform(np.log(4), np.log(10)))))
     frame = _frame(rng)
+    if varied:
+        options = replace(random_options(rng), suv_high=options.suv_high)
+    view = int(rng.integers(2**31)) if varied else None
     pictures = []
     for strength in degradation.strengths:
         pair = degradation.apply(near_ct, near_pet, strength, noise)
@@ -159,6 +177,8 @@ def _rungs(
         rgb = study[nearest].rgb
         if rgb is None:
             raise ValueError(f"{ct.source}: slice {k} is not covered by the PET")
+        if view is not None:
+            rgb = _part(rgb, np.random.default_rng(view))
         pictures.append(to_tensor(shrink(_lay(rgb, frame), INPUT_SIZE)))
     return torch.stack(pictures)
 
@@ -181,6 +201,15 @@ def _frame(rng: np.random.Generator) -> tuple[float, float, float] | None:
     zoom = float(np.exp(rng.uniform(*np.log(MAGNIFICATION))))
     place = float(rng.random()), float(rng.random())
     return (zoom, *place) if rng.random() < WHOLE_FIELD else None
+
+
+def _part(rgb: Picture, rng: np.random.Generator) -> Picture:
+    """Take a random part of a picture, mirrored or turned."""
+    shape = [max(1, round(side * rng.uniform(LEAST_PART, 1))) for side in rgb.shape[:2]]
+    top, left = (
+        int(rng.integers(side - part + 1)) for side, part in zip(rgb.shape[:2], shape, strict=True)
+    )
+    return orient(rgb[top : top + shape[0], left : left + shape[1]], rng)
 
 
 def _lay(rgb: Picture, frame: tuple[float, float, float] | None) -> Picture:

@@ -225,15 +225,15 @@ def test_readers_of_their_own_learn_orders_that_contradict_each_other() -> None:
         ladders = replace(ladders, degradations=("CT dose",) * 4 + ("PET counts",) * 4)
         readers = FusionReaders(ladders, FusionConfig(own_places=own))
         fall = torch.arange(4.0).repeat(8) * torch.tensor([1.0] * 16 + [-1.0] * 16)
-        vector = torch.randn(32, LENGTH) + 0.5 * fall[:, None] * torch.randn(LENGTH)
+        vector = torch.randn(LENGTH) + 0.1 * fall[:, None] * torch.randn(LENGTH)
         optimiser = torch.optim.Adam(readers.parameters(), lr=1e-2)
-        for _ in range(100):
+        for _ in range(200):
             error = readers.order_error([vector], torch.arange(8))
             optimiser.zero_grad()
             error.backward()
             optimiser.step()
         left[own] = error.item()
-    assert left[True] < 0.2 * left[False]
+    assert left[True] < 0.2 * left[False], left
 
 
 def test_the_fusion_may_learn_scores_too() -> None:

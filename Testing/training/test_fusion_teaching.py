@@ -224,8 +224,8 @@ def test_readers_of_their_own_learn_orders_that_contradict_each_other() -> None:
         ladders = climbing(8, 4)
         ladders = replace(ladders, degradations=("CT dose",) * 4 + ("PET counts",) * 4)
         readers = FusionReaders(ladders, FusionConfig(own_places=own))
-        fall = torch.arange(4.0).repeat(8) * torch.tensor([1.0] * 16 + [-1.0] * 16)
-        vector = torch.randn(LENGTH) + 0.1 * fall[:, None] * torch.randn(LENGTH)
+        way = torch.cat((torch.arange(4.0).repeat(4), torch.arange(4.0).flip(0).repeat(4)))
+        vector = torch.randn(LENGTH) + 0.1 * way[:, None] * torch.randn(LENGTH)
         optimiser = torch.optim.Adam(readers.parameters(), lr=1e-2)
         for _ in range(200):
             error = readers.order_error([vector], torch.arange(8))

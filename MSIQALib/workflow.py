@@ -15,6 +15,7 @@ from MSIQALib.assessment.nrrd import write_heatmap_volume
 from MSIQALib.assessment.record import make_record
 from MSIQALib.assessment.result import DEFAULT_THRESHOLD, SliceResult, StudyResult
 from MSIQALib.assessment.scorer import NetworkScorer
+from MSIQALib.assessment.views import several_if
 from MSIQALib.atomic import atomic_path
 from MSIQALib.imaging.fusion import FusionOptions
 from MSIQALib.imaging.reader import read_volume
@@ -51,6 +52,7 @@ class Request:
         batch_size: Slices scored at once; None for what suits the device.
         threshold: Likert score under which a slice counts as poor.
         fusion: How CT and PET become pictures.
+        several_views: Score each slice as the mean of four views, which takes four times as long.
         features: Also write the six heatmap volumes.
         ignore_frame_of_reference: The user knows that PET and CT are registered although their
             frames of reference differ.
@@ -67,6 +69,7 @@ class Request:
     batch_size: int | None = None
     threshold: float = DEFAULT_THRESHOLD
     fusion: FusionOptions = field(default_factory=FusionOptions)
+    several_views: bool = False
     features: bool = False
     ignore_frame_of_reference: bool = False
     accept_gaps: bool = False
@@ -144,6 +147,7 @@ def assess_files(
         options={
             "fusion": request.fusion.to_dict(),
             "threshold": request.threshold,
+            "several_views": request.several_views,
             "ignore_frame_of_reference": request.ignore_frame_of_reference,
             "accept_gaps": request.accept_gaps,
         },
@@ -154,7 +158,8 @@ def assess_files(
     with tempfile.TemporaryDirectory(prefix=".heatmaps-", dir=request.output) as folder:
         heatmaps = HeatmapStore(Path(folder))
         watched = _Watched(study)
-        result = Assessor(NetworkScorer(model, device), batch_size).assess(
+        scorer = several_if(request.several_views, NetworkScorer(model, device))
+        result = Assessor(scorer, batch_size).assess(
             watched,
             threshold=request.threshold,
             record=record,

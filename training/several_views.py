@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from MSIQALib.assessment.views import SHIFTS, shifted
 from training.datasets.labelled import LabelledImage
 from training.distortions import Picture
 from training.evaluation import score_pictures
@@ -23,23 +25,14 @@ def mirrored(picture: Picture) -> Picture:
     return np.ascontiguousarray(picture[:, ::-1])
 
 
-def shifted(down: int, right: int) -> View:
-    """Move pictures by whole pixels; what comes in at the edge repeats it.
-
-    Resizing 512 pixels to 224 without antialiasing reads some pixels hardly at all. After a shift
-    these are others.
-    """
-
-    def shift(picture: Picture) -> Picture:
-        height, width = picture.shape[:2]
-        return np.pad(picture, ((down, 0), (right, 0), (0, 0)), mode="edge")[:height, :width]
-
-    return shift
+def as_it_is(picture: Picture) -> Picture:
+    """Give a picture unchanged."""
+    return picture
 
 
 VIEWS: Mapping[str, tuple[View, ...]] = {
-    "mirrored": (shifted(0, 0), mirrored),
-    "shifted": (shifted(0, 0), shifted(1, 0), shifted(0, 1), shifted(1, 1)),
+    "mirrored": (as_it_is, mirrored),
+    "shifted": tuple(partial(shifted, down=down, right=right) for down, right in SHIFTS),
 }
 """By name; each takes as many passes of the network as it has views."""
 

@@ -18,4 +18,11 @@ BatchSizeOption = Annotated[
     int | None,
     typer.Option("--batch-size", min=1, help="Slices scored at once; by default what suits."),
 ]
+ViewsOption = Annotated[
+    bool,
+    typer.Option(
+        "--several-views",
+        help="Score the mean of four views a pixel apart: steadier, four times as long.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON to standard output.")]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from MSIQALib.cli.arguments import BatchSizeOption, DeviceOption, ModelOption
+from MSIQALib.cli.arguments import BatchSizeOption, DeviceOption, ModelOption, ViewsOption
 from MSIQALib.cli.exit_codes import BAD_INPUT, CANCELLED
 from MSIQALib.errors import MSIQAError
 from MSIQALib.imaging.fusion import FusionOptions
@@ -42,6 +42,7 @@ def assess(
         float, typer.Option(min=0, max=4, help="Slices scoring under it count as poor.")
     ] = 2.0,
     batch_size: BatchSizeOption = None,
+    several_views: ViewsOption = False,
     progress: Annotated[
         ProgressStyle, typer.Option(help="A bar for people, or one JSON object a line.")
     ] = ProgressStyle.bar,
@@ -100,6 +101,7 @@ def assess(
         batch_size=batch_size,
         threshold=threshold,
         fusion=_fusion({name: value for name, value in asked.items() if value is not None}),
+        several_views=several_views,
         features=features,
         ignore_frame_of_reference=ignore_frame_of_reference,
         accept_gaps=accept_gaps,

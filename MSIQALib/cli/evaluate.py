@@ -9,7 +9,13 @@ from typing import Annotated
 
 import typer
 
-from MSIQALib.cli.arguments import BatchSizeOption, DeviceOption, JsonOption, ModelOption
+from MSIQALib.cli.arguments import (
+    BatchSizeOption,
+    DeviceOption,
+    JsonOption,
+    ModelOption,
+    ViewsOption,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -24,6 +30,7 @@ def evaluate(
     as_json: JsonOption = False,
     device: DeviceOption = "auto",
     batch_size: BatchSizeOption = None,
+    several_views: ViewsOption = False,
 ) -> None:
     """Compare scores with labels: number of pictures, SROCC, PLCC and RMSE."""
     from MSIQALib.assessment.agreement import measure_agreement, read_labels
@@ -35,6 +42,7 @@ def evaluate(
         weights=model,
         device_name=device,
         batch_size=batch_size,
+        several_views=several_views,
     )
     agreement = measure_agreement(labels, [one.score for _, one in scored], list(truth.values()))
     if as_json:

@@ -8,7 +8,13 @@ from typing import Annotated
 
 import typer
 
-from MSIQALib.cli.arguments import BatchSizeOption, DeviceOption, JsonOption, ModelOption
+from MSIQALib.cli.arguments import (
+    BatchSizeOption,
+    DeviceOption,
+    JsonOption,
+    ModelOption,
+    ViewsOption,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -22,6 +28,7 @@ def score(
     as_json: JsonOption = False,
     device: DeviceOption = "auto",
     batch_size: BatchSizeOption = None,
+    several_views: ViewsOption = False,
 ) -> None:
     """Score fused PET/CT pictures (JPEG, PNG, ...): file, score, S and W of each."""
     from MSIQALib.assessment.pictures import score_pictures
@@ -29,7 +36,11 @@ def score(
     rows = [
         {"file": str(path), "score": one.score, "s": one.S, "w": one.W}
         for path, one in score_pictures(
-            images, weights=model, device_name=device, batch_size=batch_size
+            images,
+            weights=model,
+            device_name=device,
+            batch_size=batch_size,
+            several_views=several_views,
         )
     ]
     if as_json:

@@ -111,6 +111,24 @@ def test_the_summary_repeats_the_table_and_the_run(assessed, weights):
 
 
 @pytest.mark.slow
+def test_several_views_are_told_apart_from_one(assessed, phantom, weights, tmp_path):
+    done = run(
+        "assess", "--ct", phantom / "CT", "--pet", phantom / "PET", "--output", tmp_path,
+        "--model", weights, "--several-views",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    of = {
+        folder: json.loads((folder / "summary.json").read_text())
+        for folder in (assessed[0], tmp_path)
+    }
+    asked = [summary["record"]["options"]["several_views"] for summary in of.values()]
+    assert asked == [False, True]
+    one, four = (summary["mean"] for summary in of.values())
+    assert one != four
+    assert four == pytest.approx(one, abs=0.2)
+
+
+@pytest.mark.slow
 def test_no_output_names_the_patient_or_the_folders(assessed, phantom):
     output, _, _ = assessed
     for name in ("scores.csv", "summary.json", "report.html"):

@@ -68,6 +68,36 @@ def test_evaluate_measures_what_score_says(pictures, weights, tmp_path):
     assert figures["srocc"] == pytest.approx(ranks, abs=1e-6)
 
 
+@pytest.mark.slow
+def test_several_views_give_the_mean_of_shifted_pictures(pictures, weights, tmp_path):
+    """What a picture and its copies moved by a pixel score on their own, and their mean."""
+    original = np.asarray(Image.open(pictures / "4.png"))
+    files = []
+    for down, right in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        moved = original.copy()
+        moved[down:, right:] = original[: 128 - down, : 128 - right]
+        moved[:down, right:] = original[:1, : 128 - right]
+        moved[down:, :right] = original[: 128 - down, :1]
+        moved[:down, :right] = original[0, 0]
+        files.append(tmp_path / f"{down}{right}.png")
+        Image.fromarray(moved).save(files[-1])
+    alone = json.loads(run("score", *files, "--model", weights, "--json").stdout)
+    scores = [row["score"] for row in alone]
+    assert len({round(score, 5) for score in scores}) == 4
+    options = ("--model", weights, "--several-views", "--json")
+    (mean,) = json.loads(run("score", files[0], *options).stdout)
+    assert mean["score"] == pytest.approx(np.mean(scores), abs=1e-5)
+    assert mean["w"] == pytest.approx(np.mean([row["w"] for row in alone]), abs=1e-5)
+
+    labels = tmp_path / "labels.csv"
+    labels.write_text("file,score\n4.png,1.0\n1.png,2.0\n0.png,2.5\n")
+    figures = json.loads(run("evaluate", pictures, labels, *options).stdout)
+    three = [pictures / f"{n}.png" for n in (4, 1, 0)]
+    rows = json.loads(run("score", *three, *options).stdout)
+    off = np.subtract([row["score"] for row in rows], [1.0, 2.0, 2.5])
+    assert figures["rmse"] == pytest.approx(np.sqrt(np.mean(off**2)), abs=1e-6)
+
+
 def test_agreement_of_known_pairs():
     perfect = measure_agreement(Path("x"), [1, 2, 3, 9], [0, 1, 2, 3])
     assert perfect.srocc == pytest.approx(1.0)

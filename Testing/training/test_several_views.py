@@ -12,21 +12,11 @@ from torch import Tensor, nn
 
 from training.datasets.distorted import INPUT_SIZE, normalise, shrink, to_tensor
 from training.distortions import Picture
-from training.several_views import VIEWS, mirrored, score_views, shifted
+from training.several_views import VIEWS, mirrored, score_views
 
 
 def picture(seed: int = 0) -> Picture:
     return np.random.default_rng(seed).integers(0, 256, (512, 512, 3), dtype=np.uint8)
-
-
-def test_a_shift_moves_pixels_and_repeats_the_edge() -> None:
-    small = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
-    (a, b), (c, d) = small
-    assert shifted(1, 0)(small).tolist() == np.array([[a, b], [a, b]]).tolist()
-    assert shifted(0, 1)(small).tolist() == np.array([[a, a], [c, c]]).tolist()
-    assert shifted(1, 1)(small).tolist() == np.array([[a, a], [a, a]]).tolist()
-    assert shifted(0, 0)(small).tolist() == small.tolist()
-    assert not np.array_equal(c, d)
 
 
 def test_a_mirror_image_of_a_mirror_image_is_the_picture() -> None:

@@ -124,8 +124,10 @@ def check_options(config: TrainingConfig) -> None:
         )
     _check_ladders(config.fusion)
     of_slices = [degradation.name for degradation in IN_PLANE]
-    for phase in (*config.narrow.trunk, *config.narrow.parts, *config.swin_groups):
-        _check_times("ladder_times", phase.ladder_times, of_slices, never=False)
+    for phase in (*config.narrow.trunk, *config.narrow.parts):
+        _check_times("narrow.ladder_times", phase.ladder_times, of_slices, never=False)
+    for phase in config.swin_groups:
+        _check_times("swin_groups.ladder_times", phase.ladder_times, of_slices, never=False)
     if config.whole.batch % count:
         raise InputError(
             "whole.batch",

@@ -347,4 +347,7 @@ def test_slices_of_a_part_cannot_be_made_worse_in_unknown_ways_or_never(
     told = rf"narrow\.ladder_times.*{next(iter(times))}.*above 0.*PET resolution"
     with pytest.raises(InputError, match=told):
         begin_run(replace(STORED, narrow=narrow), tmp_path / "runs")
+    swin = (replace(phase, ladder_times=times),)
+    with pytest.raises(InputError, match=told.replace("narrow", "swin_groups")):
+        begin_run(replace(STORED, swin_groups=swin), tmp_path / "runs")
     begin_run(replace(STORED, narrow=replace(narrow, parts=(phase,))), tmp_path / "runs")

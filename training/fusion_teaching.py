@@ -122,7 +122,7 @@ class AveragedLadders:
 
     def __init__(self, ladders: StoredLadders, standardised: Standardised, noise: float) -> None:
         self._averages = standardised.averages(ladders.features)
-        self._last = ladders.features.last.float().mean((2, 3))
+        self._last = ladders.features.last
         self._noise = noise
 
     def __call__(self, fusion: MultiScaleFusion, chosen: Tensor) -> Tensor:
@@ -143,7 +143,8 @@ class AveragedLadders:
 
     def fs(self, fusion: MultiScaleFusion, chosen: Tensor) -> Tensor:
         """Give f_s (N, 768) of some rungs, without noise; as it is where it is an average."""
-        return fusion.attend_last(self._last[chosen][:, :, None, None]).flatten(1)
+        average = self._last[chosen].float().mean((2, 3), keepdim=True)
+        return fusion.attend_last(average).flatten(1)
 
 
 def teach_fusion(

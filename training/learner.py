@@ -6,7 +6,7 @@ Each stage has a reader of its own, so that the early ones need not wait for the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -132,7 +132,7 @@ class Learner(nn.Module):
         """Choose whether all normalisations keep the statistics that they have."""
         self._statistics_are_frozen = frozen
 
-    def train(self, mode: bool = True) -> Self:
+    def train(self, mode: bool = True) -> Learner:
         """Switch to training; what is frozen stays in evaluation."""
         super().train(mode)
         if self._statistics_are_frozen:

@@ -6,7 +6,7 @@ time. Several of them side by side fill a ResNet-50 (`training.widening`).
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 import timm.models.resnet
 import torch.nn.functional as F
@@ -92,7 +92,7 @@ class NarrowLearner(Learner):
         for module in (self.stages.conv1, self.stages.bn1, self.stages.layer1):
             module.requires_grad_(False)
 
-    def train(self, mode: bool = True) -> Self:
+    def train(self, mode: bool = True) -> NarrowLearner:
         """As of `Learner`, and for the first stage where it is frozen."""
         super().train(mode)
         for module in (self.stages.bn1, self.stages.layer1):

@@ -5,7 +5,6 @@ python -m training.branch_features --config training/configs/scratch_cpu.yaml --
 
 from __future__ import annotations
 
-import argparse
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ import torch
 from MSIQALib.errors import InputError
 from MSIQALib.model.checkpoint import load_model
 from MSIQALib.model.quantization import dequantise, quantise
-from training.command import run_command
+from training.command import run_command, run_parser
 from training.config import NarrowConfig, TrainingConfig, read_config
 from training.content import cache_folder, ladder_slices, read_slices
 from training.datasets.clean_slices import CleanSlice
@@ -303,10 +302,8 @@ def run_branch(config: TrainingConfig, name: str, folder: RunFolder) -> None:
 
 def main() -> None:
     """Run one branch from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", type=Path, required=True)
+    parser = run_parser(__doc__)
     parser.add_argument("--branch", choices=BRANCHES, required=True)
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of run folders")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     config = read_config(arguments.config)

@@ -12,7 +12,6 @@ Otherwise, or where the whole network is trained, each fold trains it in a folde
 
 from __future__ import annotations
 
-import argparse
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +22,7 @@ from torch import Tensor
 from MSIQALib.model.checkpoint import load_model
 from training.begin import begin_run
 from training.branch_features import load_features
-from training.command import run_command
+from training.command import run_command, run_parser
 from training.config import TrainingConfig, read_config
 from training.datasets.completeness import require_combinations
 from training.datasets.labelled import data_root, leave_out, patients
@@ -70,10 +69,7 @@ def crossvalidate_whole(
 
 def main() -> None:
     """Cross-validate from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of run folders")
-    arguments = parser.parse_args()
+    arguments = run_parser(__doc__).parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     config = read_config(arguments.config)
     path = arguments.runs / config.name

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ import torch
 
 from MSIQALib.errors import InputError
 from MSIQALib.model.checkpoint import load_model
-from training.command import run_command
+from training.command import run_command, run_parser
 from training.config import TrainingConfig, read_config
 from training.content import read_slices
 from training.datasets.clean_slices import CleanSlice
@@ -192,10 +191,8 @@ def part_states(config: TrainingConfig, folder: RunFolder, parts: Sequence[str])
 
 def main() -> None:
     """Teach one part from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", type=Path, required=True)
+    parser = run_parser(__doc__)
     parser.add_argument("--part", required=True, help="trunk, or a patient of the labelled images")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of run folders")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     config = read_config(arguments.config)

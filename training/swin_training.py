@@ -8,7 +8,6 @@ Swin-T serves every fold of a cross-validation.
 
 from __future__ import annotations
 
-import argparse
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +18,7 @@ from torch import Tensor
 from MSIQALib.model.backbones import SwinStages
 from MSIQALib.model.checkpoint import load_model
 from MSIQALib.model.config import STAGE_COUNT, SWIN_CHANNELS
-from training.command import run_command
+from training.command import run_command, run_parser
 from training.config import TrainingConfig, read_config
 from training.content import read_slices
 from training.group_teaching import group_source, in_processes, own_seed, teach
@@ -92,10 +91,7 @@ def swin_state(folder: RunFolder) -> Mapping[str, Tensor]:
 
 def main() -> None:
     """Teach it from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of run folders")
-    arguments = parser.parse_args()
+    arguments = run_parser(__doc__).parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     config = read_config(arguments.config)
     with in_processes(config.threads) as writes:

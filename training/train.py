@@ -14,7 +14,6 @@ the weights: `msiqa.safetensors` as the last step left them and, where patients 
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import subprocess
@@ -33,7 +32,7 @@ from MSIQALib.model.network import MSIQA
 from MSIQALib.model.weights_info import WeightsInfo
 from training.begin import begin_run
 from training.branch_features import load_features
-from training.command import run_command
+from training.command import run_command, run_parser
 from training.config import TrainingConfig, read_config
 from training.content import read_slices
 from training.data_names import name_data
@@ -232,10 +231,7 @@ def export(
 
 def main() -> None:
     """Train from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of run folders")
-    arguments = parser.parse_args()
+    arguments = run_parser(__doc__).parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     weights = train(read_config(arguments.config), arguments.config, arguments.runs)
     logger.info("weights: %s", weights)

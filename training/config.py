@@ -126,6 +126,9 @@ class NarrowPhase:
         ladders: Share of the contents that are made worse step by step instead, to be ordered.
         ladder_times: How often these are drawn against 1 of all others, by the name of what makes
             a single slice worse (`training.degradations`).
+        effects_apart: Let grain of the PET, its smoothness and grain of the CT be told apart, each
+            by a place of its own that the others do not move, beside the one place that all losses
+            move.
         readers_only: Teach the heads and leave the network as it is.
         uncoded: Share of the pictures of quality 100 that are not JPEG-coded, as those fused from
             volumes are not.
@@ -149,6 +152,7 @@ class NarrowPhase:
     zoom: tuple[float, float] = (0.6, 2.4)
     ladders: float = 0.0
     ladder_times: dict[str, float] = dataclasses.field(default_factory=dict)
+    effects_apart: bool = False
     readers_only: bool = False
     uncoded: float = 0.0
     mixed_precision: Literal["no", "bf16"] = "no"

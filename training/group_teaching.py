@@ -163,7 +163,7 @@ def _step(
     optimiser.zero_grad()
     with _weights(learner, phase):
         bf16 = phase.mixed_precision == "bf16"
-        loss = learner.loss(normalise(group.pictures), group, bf16=bf16)
+        loss = learner.loss(normalise(group.pictures), group, bf16=bf16, apart=phase.effects_apart)
         loss.backward()
     if processes > 1:
         _average([p.grad for p in parameters if p.grad is not None], processes)

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from training.datasets.distorted import LEVEL_TARGETS
 from training.datasets.groups import Group
+from training.datasets.slice_ladders import EFFECTS
 from training.distortions import COMBINATIONS
 from training.levels import level_error
-from training.losses import ladder_error
+from training.losses import ladder_error, still_error
 
 HIDDEN = 64
 CELLS = 7
@@ -30,9 +31,12 @@ SCORE_WEIGHT = 2.0
 ORDER_MARGIN = 0.5
 """By how much the place on a ladder should fall a step; the unit is the reader's own."""
 
+PLACES = 1 + len(EFFECTS)
+"""The place on a ladder of any loss, and that on those of each effect alone."""
+
 
 class LevelReader(nn.Module):
-    """Reads combination, levels and the place on a ladder from one stage.
+    """Reads combination, levels and the places on ladders from one stage.
 
     Args:
         channels: Of the stage.
@@ -42,16 +46,16 @@ class LevelReader(nn.Module):
         super().__init__()
         self.norm = nn.BatchNorm2d(channels)
         self.cells = nn.Conv2d(channels, HIDDEN, 1)
-        self.out = nn.Linear(2 * HIDDEN, len(COMBINATIONS) + LEVEL_TARGETS + 1)
+        self.out = nn.Linear(2 * HIDDEN, len(COMBINATIONS) + LEVEL_TARGETS + PLACES)
 
     def forward(self, stage: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Give (N, 27) logarithms of the combinations' probabilities, (N, 3) levels, (N,) place."""
+        """Give (N, 27) logarithms of combinations' probabilities, (N, 3) levels, (N, PLACES)."""
         grid = min(CELLS, stage.shape[-1])
         pooled = self.norm(F.adaptive_avg_pool2d(stage, grid))
         cells = F.gelu(self.cells(F.adaptive_avg_pool2d(pooled, min(AREAS, grid))))
         out = self.out(torch.cat((cells.mean((2, 3)), cells.amax((2, 3))), 1))
         logs = out[:, : len(COMBINATIONS)].log_softmax(1)
-        return logs, out[:, len(COMBINATIONS) : -1], out[:, -1]
+        return logs, out[:, len(COMBINATIONS) : -PLACES], out[:, -PLACES:]
 
 
 class Learner(nn.Module):
@@ -91,7 +95,9 @@ class Learner(nn.Module):
         read = [reader(stage) for reader, stage in zip(self.readers, outputs, strict=True)]
         return read + [head(stage) for head, stage in zip(self.maps, outputs, strict=False)]
 
-    def loss(self, images: Tensor, group: Group, *, bf16: bool = False) -> Tensor:
+    def loss(
+        self, images: Tensor, group: Group, *, bf16: bool = False, apart: bool = False
+    ) -> Tensor:
         """Sum over the stages of the errors in combination, lambda, levels, order and specks.
 
         Args:
@@ -99,12 +105,13 @@ class Learner(nn.Module):
             group: What was done to them.
             bf16: Let the stages compute in 16 bits. Averages over them, which carry the cue, and
                 all that comes after stay in 32.
+            apart: Let effects be told apart, too.
         """
         with torch.autocast(images.device.type, torch.bfloat16, enabled=bf16):
             outputs = [stage.float() for stage in self.stages(images)]
         total = images.new_zeros(())
         for reader, stage in zip(self.readers, outputs, strict=True):
-            logs, levels, place = reader(stage)
+            logs, levels, places = reader(stage)
             total = total + combination_error(logs, group.combination)
             if self.means is not None:
                 error = expected_score_error(logs, group.combination, self.means)
@@ -113,7 +120,10 @@ class Learner(nn.Module):
             if known.any():
                 total = total + LEVELS_WEIGHT * level_error(levels[known], group.levels[known])
             if len(group.ladders):
-                total = total + ladder_error(place[group.ladders], ORDER_MARGIN)
+                places = places[group.ladders]
+                total = total + ladder_error(places[..., 0], ORDER_MARGIN)
+                if apart:
+                    total = total + effects_error(places[..., 1:], group.effects)
         for read, stage in zip(self.maps, outputs, strict=False):
             grid = min(stage.shape[-1], group.specks.shape[-1])
             given = read(F.adaptive_avg_pool2d(stage, grid))
@@ -140,6 +150,23 @@ class Learner(nn.Module):
                 if isinstance(module, nn.BatchNorm2d):
                     module.eval()
         return self
+
+
+def effects_error(places: Tensor, effects: Tensor) -> Tensor:
+    """Error of the places by effect: a loss moves the one that it is of, and no other.
+
+    One place for all losses asks for what grain and smoothness have in common; these ask for what
+    tells them apart.
+
+    Args:
+        places: (L, K, E) of K rungs each, from the original to the worst.
+        effects: (L,) number of the effect of each ladder.
+    """
+    number = torch.arange(len(effects), device=places.device)
+    moved = ladder_error(places[number, :, effects], ORDER_MARGIN)
+    others = torch.ones(places.shape[::2], dtype=torch.bool, device=places.device)
+    others[number, effects] = False
+    return moved + still_error(places.transpose(1, 2)[others])
 
 
 def combination_error(logs: Tensor, combination: Tensor) -> Tensor:

@@ -34,7 +34,13 @@ from training.datasets.pristine import pristine_piece
 from training.datasets.vessels import draw_vessels
 from training.distortions import COMBINATIONS, UNLISTED, Distortion
 from training.group_teaching import teach
-from training.learner import ORDER_MARGIN, combination_error, expected_score_error
+from training.learner import (
+    ORDER_MARGIN,
+    PLACES,
+    combination_error,
+    effects_error,
+    expected_score_error,
+)
 from training.narrow import EXPANSION, NarrowLearner
 from training.narrow_training import measure, part_states, train_part
 from training.part_by_part import PartByPart
@@ -324,8 +330,51 @@ def test_loss_teaches_the_order_of_ladders() -> None:
         losses.append(loss.item())
     assert losses[-1] < losses[0] / 3
     with torch.no_grad():
-        places = one.readers[0](one.stages(images)[0])[2]
+        places = one.readers[0](one.stages(images)[0])[2][:, 0]
     assert (places[:-1] - places[1:] > ORDER_MARGIN / 2).all()
+
+
+def test_loss_moves_the_place_of_an_effect_and_no_other() -> None:
+    group = ladder_group()
+    assert len(group.effects) == 1
+    own = 1 + int(group.effects)
+    one = learner().train()
+    images = normalise(group.pictures)
+    optimiser = torch.optim.AdamW(one.parameters(), lr=3e-3)
+    for _ in range(40):
+        loss = one.loss(images, group, apart=True)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    with torch.no_grad():
+        places = one.readers[0](one.stages(images)[0])[2]
+    falls = places[0] - places[-1]
+    assert falls[own] > ORDER_MARGIN
+    others = [place for place in range(1, PLACES) if place != own]
+    assert (falls[others].abs() < falls[own] / 5).all()
+
+
+def test_effects_error_asks_one_place_to_fall_and_the_others_to_stay() -> None:
+    falling = -ORDER_MARGIN * torch.arange(4.0)
+    right = torch.zeros(2, 4, 3)
+    right[0, :, 2] = falling + 7
+    right[1, :, 0] = falling
+    right[1, :, 1] = 5
+    effects = torch.tensor([2, 0])
+    assert effects_error(right, effects) == pytest.approx(0, abs=1e-6)
+    # Pair (i, j) asks for ORDER_MARGIN (j - i) and gets nothing: 10 / 6 of it on average;
+    # of four places that are asked to stay, one falls.
+    wrong = right[:1].expand(2, -1, -1)
+    expected = ORDER_MARGIN * 10 / 6 / 2 + float(falling.var(unbiased=False)) / 4
+    assert effects_error(wrong, effects) == pytest.approx(expected, rel=1e-5)
+
+
+def test_joined_groups_keep_what_each_ladder_is_of() -> None:
+    group = ladder_group()
+    none = groups(size=4, source=256)[0]
+    assert len(none.effects) == 0
+    joined = join([none, group, group])
+    assert joined.effects.tolist() == 2 * group.effects.tolist()
 
 
 def test_sixteen_bits_teach_the_same_and_leave_heads_and_weights_in_32() -> None:

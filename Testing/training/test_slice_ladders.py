@@ -11,10 +11,12 @@ from training.datasets import slice_ladders
 from training.datasets.clean_slices import CleanSlice
 from training.datasets.composition import Variety, compose
 from training.datasets.slice_ladders import (
+    EFFECTS,
     IN_PLANE,
     SPACING_MM,
     degrade_slice,
     draw_rungs,
+    effect,
     varied_ladders,
 )
 from training.degradations import CT_NOISE_HU, PET_NOISE_AT_LIVER, Degradation
@@ -74,7 +76,7 @@ def test_rungs_leave_the_content_and_go_on_from_it(slices: tuple[CleanSlice, ...
     variety = Variety(no_pet=0)
     apart = 0
     for seed in range(12):
-        rungs = draw_rungs(slices, 512, variety, 4, np.random.default_rng(seed))
+        _, rungs = draw_rungs(slices, 512, variety, 4, np.random.default_rng(seed))
         assert len(rungs) == 4
         first = rungs[0].astype(float)
         change = [float(np.abs(rung - first).mean()) for rung in rungs]
@@ -113,7 +115,7 @@ def test_losses_of_the_pet_are_seen_though_content_may_be_ct_alone(
 def test_first_rung_is_a_usual_picture(slices: tuple[CleanSlice, ...]) -> None:
     variety = Variety(no_pet=0)
     rng = np.random.default_rng(5)
-    first = draw_rungs(slices, 256, variety, 3, rng)[0]
+    first = draw_rungs(slices, 256, variety, 3, rng)[1][0]
     rng = np.random.default_rng(5)
     rng.integers(len(IN_PLANE))
     rng.permutation(5)
@@ -154,3 +156,22 @@ def test_a_loss_is_drawn_as_often_as_is_wanted(
     share = done.count("PET resolution") / len(done)
     assert share == pytest.approx(8 / 12, abs=0.15)
     assert set(done) == {degradation.name for degradation in IN_PLANE}
+
+
+def test_every_loss_looks_like_one_effect() -> None:
+    assert sorted(name for alike in EFFECTS for name in alike) == sorted(d.name for d in IN_PLANE)
+    effects = [effect(d.name) for d in IN_PLANE]
+    assert effects == [0, 0, 1, 2, 2]
+
+
+def test_rungs_are_of_the_loss_that_is_named(slices: tuple[CleanSlice, ...]) -> None:
+    seen = set()
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        degradation, rungs = draw_rungs(slices, 256, Variety(no_pet=0), 2, rng)
+        seen.add(degradation.name)
+        rng = np.random.default_rng(seed)
+        only = {d.name: float(d.name == degradation.name) for d in IN_PLANE}
+        assert draw_rungs(slices, 256, Variety(no_pet=0), 2, rng, only)[0] is degradation
+        assert (rungs[1] != rungs[0]).any()
+    assert len(seen) >= 3

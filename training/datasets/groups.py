@@ -23,7 +23,7 @@ from training.datasets.distorted import (
     to_tensor,
 )
 from training.datasets.pristine import pristine_piece
-from training.datasets.slice_ladders import draw_rungs
+from training.datasets.slice_ladders import draw_rungs, effect
 from training.distortions import (
     COMBINATIONS,
     LAMBDAS,
@@ -54,6 +54,8 @@ class Group:
         combination: (N,) number in COMBINATIONS, or UNLISTED.
         specks: (N, 1, g, g) root of the specks per hundred values.
         ladders: (L, K) numbers of the pictures that are rungs, from the original to the worst.
+        effects: (L,) what each ladder's loss looks like, numbers in
+            `training.datasets.slice_ladders.EFFECTS`.
     """
 
     pictures: Tensor
@@ -61,6 +63,7 @@ class Group:
     combination: Tensor
     specks: Tensor
     ladders: Tensor
+    effects: Tensor
 
 
 def join(groups: Sequence[Group]) -> Group:
@@ -72,6 +75,7 @@ def join(groups: Sequence[Group]) -> Group:
         torch.cat([g.combination for g in groups]),
         torch.cat([g.specks for g in groups]),
         torch.cat([g.ladders + first for g, first in zip(groups, firsts, strict=True)]),
+        torch.cat([g.effects for g in groups]),
     )
 
 
@@ -175,11 +179,12 @@ class DistortedGroups:
             torch.tensor(combination),
             torch.stack(specks),
             torch.empty((0, self._size), dtype=torch.long),
+            torch.empty(0, dtype=torch.long),
         )
 
     def _ladder(self, grid: int, rng: np.random.Generator) -> Group:
         sampling = self._sampling
-        rungs = draw_rungs(
+        degradation, rungs = draw_rungs(
             self._climbed,
             sampling.source_size,
             sampling.variety,
@@ -194,6 +199,7 @@ class DistortedGroups:
             torch.full((self._size,), UNLISTED),
             torch.zeros((self._size, 1, grid, grid)),
             torch.arange(self._size)[None],
+            torch.tensor([effect(degradation.name)]),
         )
 
 

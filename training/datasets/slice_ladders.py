@@ -27,6 +27,13 @@ SPACING_MM = (0.98, 0.98, 3.27)
 IN_PLANE: tuple[Degradation, ...] = tuple(d for d in DEGRADATIONS if d.name != "breathing")
 """Those that one plane can show."""
 
+EFFECTS: tuple[tuple[str, ...], ...] = (
+    ("PET counts", "PET counts, unfiltered"),
+    ("PET resolution",),
+    ("CT dose", "CT noise"),
+)
+"""Losses of one plane that look alike: grain of the PET, smoothness of the PET, grain of the CT."""
+
 SEVERAL = "several"
 """Whose slices the pictures of a varied ladder are."""
 
@@ -38,7 +45,7 @@ def draw_rungs(
     count: int,
     rng: np.random.Generator,
     times: Mapping[str, float] | None = None,
-) -> list[Picture]:
+) -> tuple[Degradation, list[Picture]]:
     """Draw one content, unchanged and at growing strengths of one degradation.
 
     Args:
@@ -50,40 +57,8 @@ def draw_rungs(
         times: How often a degradation is drawn against 1 of the others, by its name.
 
     Returns:
-        (size, size, 3) uint8, from the original to the worst.
+        The degradation, and (size, size, 3) uint8 from the original to the worst.
     """
-    return _draw(slices, size, variety, count, rng, times)[1]
-
-
-def varied_ladders(
-    slices: tuple[CleanSlice, ...], count: int, variety: Variety, *, seed: int
-) -> list[Ladder]:
-    """Draw whole pictures at every strength, as `draw_rungs` does.
-
-    Args:
-        slices: As in `draw_rungs`.
-        count: Ladders.
-        variety: Of the content.
-        seed: Another seed, other ladders.
-    """
-    ladders = []
-    for number in range(count):
-        rng = np.random.default_rng([seed, number])
-        rungs = len(IN_PLANE[0].strengths)
-        degradation, pictures = _draw(slices, SOURCE_SIZE, variety, rungs, rng)
-        shrunk = [to_tensor(shrink(picture, INPUT_SIZE)) for picture in pictures]
-        ladders.append(Ladder(SEVERAL, degradation.name, torch.stack(shrunk)))
-    return ladders
-
-
-def _draw(
-    slices: tuple[CleanSlice, ...],
-    size: int,
-    variety: Variety,
-    count: int,
-    rng: np.random.Generator,
-    times: Mapping[str, float] | None = None,
-) -> tuple[Degradation, list[Picture]]:
     own_pet = tuple(clean for clean in slices if clean.own_pet)
     kinds = [d for d in IN_PLANE if own_pet or d.of != "PT"]
     if times:
@@ -110,6 +85,32 @@ def _draw(
             )
         )
     return degradation, rungs
+
+
+def varied_ladders(
+    slices: tuple[CleanSlice, ...], count: int, variety: Variety, *, seed: int
+) -> list[Ladder]:
+    """Draw whole pictures at every strength, as `draw_rungs` does.
+
+    Args:
+        slices: As in `draw_rungs`.
+        count: Ladders.
+        variety: Of the content.
+        seed: Another seed, other ladders.
+    """
+    ladders = []
+    for number in range(count):
+        rng = np.random.default_rng([seed, number])
+        rungs = len(IN_PLANE[0].strengths)
+        degradation, pictures = draw_rungs(slices, SOURCE_SIZE, variety, rungs, rng)
+        shrunk = [to_tensor(shrink(picture, INPUT_SIZE)) for picture in pictures]
+        ladders.append(Ladder(SEVERAL, degradation.name, torch.stack(shrunk)))
+    return ladders
+
+
+def effect(degradation: str) -> int:
+    """Number in EFFECTS of what a degradation of `IN_PLANE` looks like, by its name."""
+    return next(i for i, alike in enumerate(EFFECTS) if degradation in alike)
 
 
 def degrade_slice(

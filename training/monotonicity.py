@@ -1,6 +1,7 @@
 """Does the score fall when a real study gets worse? Degrades volumes step by step and looks.
 
     python -m training.monotonicity --last 7 [--slices 8] [--records training/results]
+    python -m training.monotonicity --last 7 --slices 30 --only "PET resolution" "CT noise"
 
 The volumes lose counts, resolution or dose, or are blurred by breathing (training.degradations);
 the fused pictures get the data set's specks, noise and JPEG (training.distortions). For each
@@ -145,8 +146,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--model", type=Path, help="weights, else the shipped ones")
     parser.add_argument("--slices", type=int, default=8, help="scored in each study")
     parser.add_argument("--last", type=int, help="only the last so many studies, by name")
+    named = {how.name: how for how in (*DEGRADATIONS, *PICTURE_DEGRADATIONS)}
+    parser.add_argument(
+        "--only", nargs="+", choices=named, metavar="NAME", help="only these degradations"
+    )
     parser.add_argument("--records", type=Path, help="folder in which a record is written")
     given = parser.parse_args(arguments)
+    if given.only and given.records:
+        parser.error("a record is of all degradations: leave out --only or --records")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     start, commit = time.monotonic(), code_version()
     weights = find_weights(given.model)
@@ -157,8 +164,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for paths in chosen:
         pair, scores_of = paths.read(), RememberedScores(scorer)
         wanted = slices_to_score(pair, given.slices)
-        for how in (*DEGRADATIONS, *PICTURE_DEGRADATIONS):
-            courses.append(follow(scores_of, paths.name, pair, how, wanted))
+        for name in given.only or named:
+            courses.append(follow(scores_of, paths.name, pair, named[name], wanted))
             one = courses[-1]
             logger.info(
                 "%s, %s: %s; Spearman %+.2f, seeds differ by %.2f",

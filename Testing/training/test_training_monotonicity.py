@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from small_study import small_study
 
+from training import monotonicity
 from training.degradations import DEGRADATIONS
 from training.monotonicity import (
     RememberedScores,
     degraded,
     follow,
+    main,
     slices_to_score,
 )
 from training.picture_degradations import PICTURE_DEGRADATIONS
@@ -93,3 +96,28 @@ def test_slices_are_chosen_where_there_is_pet() -> None:
     cut = replace(pet, array=pet.array[:12], geometry=replace(pet.geometry, size=(48, 48, 12)))
     assert slices_to_score((ct, pet), 3) == [5, 11, 17]
     assert max(slices_to_score((ct, cut), 3)) < 12
+
+
+def test_only_the_degradations_that_are_named_are_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    pairs = [SimpleNamespace(name="body", read=small_study)]
+    monkeypatch.setattr(monotonicity, "data_root", lambda: tmp_path)
+    monkeypatch.setattr(monotonicity, "load_model", lambda _: None)
+    monkeypatch.setattr(monotonicity, "NetworkScorer", lambda *_: GrainScorer())
+    monkeypatch.setattr(monotonicity, "find_pairs", lambda _: pairs)
+    main(["--slices", "3", "--only", "CT dose", "PET resolution"])
+    printed = capsys.readouterr().out
+    rows = [line for line in printed.splitlines() if line.startswith("| ")]
+    assert any("CT dose" in row for row in rows)
+    assert any("PET resolution" in row for row in rows)
+    others = set(BY_NAME) - {"CT dose", "PET resolution"}
+    assert not [row for row in rows for name in others if f"| {name} " in row]
+
+
+def test_a_record_is_of_all_degradations(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["--only", "CT dose", "--records", str(tmp_path)])
+    assert "leave out --only or --records" in capsys.readouterr().err

@@ -225,9 +225,6 @@ class FusionConfig:
         zoom: Range of the content's magnification.
         stage_noise: Deviation of the noise on the standardised stages while the fusion learns; it
             keeps pictures from being learnt by heart.
-        swin_shift: Deviation of what is added to Swin-T's standardised channels while the fusion
-            learns, the same in all cells of a picture. The fusion then relies less on Swin-T, which
-            has seen nothing but clean volumes.
         dropout: Of the regressor while it is fitted.
         ladders: Slices of each clean study, for each realistic degradation, that are made worse
             step by step; 0 leaves this out.
@@ -272,7 +269,6 @@ class FusionConfig:
     labelled_views: int = 1
     zoom: tuple[float, float] = (0.6, 2.4)
     stage_noise: float = 0.2
-    swin_shift: float = 0.0
     dropout: float = 0.3
     ladders: int = 0
     more_ladders: dict[str, int] = dataclasses.field(default_factory=dict)

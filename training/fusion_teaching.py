@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from MSIQALib.model.config import RESNET_CHANNELS
 from MSIQALib.model.fusion import MultiScaleFusion
 from MSIQALib.model.network import MSIQA
 from MSIQALib.model.regressor import MAX_LENGTH
@@ -38,20 +37,16 @@ class Standardised:
     Args:
         features: What the means and deviations are of.
         noise: Deviation of the noise that is added.
-        swin_shift: Deviation of what is added to Swin-T's channels, the same in all cells of a
-            picture.
     """
 
-    def __init__(self, features: StoredFeatures, noise: float, swin_shift: float = 0.0) -> None:
+    def __init__(self, features: StoredFeatures, noise: float) -> None:
         self._noise = noise
-        self.swin_shift = swin_shift
         moments = [_moments(stage) for stage in features.stages]
         self._alive = [torch.nonzero(deviation > 0).flatten() for _, deviation in moments]
         self._means = [m[c] for (m, _), c in zip(moments, self._alive, strict=True)]
         self._deviations = [
             d[c].clamp_min(LEAST_DEVIATION) for (_, d), c in zip(moments, self._alive, strict=True)
         ]
-        self._of_swin = [a >= n for a, n in zip(self._alive, RESNET_CHANNELS, strict=False)]
 
     def __call__(self, features: StoredFeatures, chosen: Tensor) -> list[Tensor]:
         """Give the stages of some pictures, with noise that keeps them from being learnt by heart.
@@ -61,35 +56,13 @@ class Standardised:
             chosen: Numbers of the pictures.
         """
         stages = []
-        for number, stage in enumerate(features.stages):
-            mean, deviation = self._means[number], self._deviations[number]
-            values = stage[chosen][:, self._alive[number]].float()
+        for stage, alive, mean, deviation in zip(
+            features.stages, self._alive, self._means, self._deviations, strict=True
+        ):
+            values = stage[chosen][:, alive].float()
             z = (values - mean[:, None, None]) / deviation[:, None, None]
-            z = z + self._noise * torch.randn_like(z)
-            stages.append(z + self.shift(number, len(z))[:, :, None, None])
+            stages.append(z + self._noise * torch.randn_like(z))
         return stages
-
-    def last(self, features: StoredFeatures, chosen: Tensor) -> Tensor:
-        """Give Swin-T's last stage of some pictures as it is, but for the shift.
-
-        Args:
-            features: As in `__call__`.
-            chosen: As in `__call__`.
-        """
-        last = features.last[chosen].float()
-        if self.swin_shift:
-            of_swin = self._of_swin[-1]
-            shift = (self.shift(-1, len(last)) * self._deviations[-1])[:, of_swin]
-            places = self._alive[-1][of_swin] - RESNET_CHANNELS[len(self._alive) - 1]
-            last[:, places] += shift[:, :, None, None]
-        return last
-
-    def shift(self, stage: int, count: int) -> Tensor:
-        """Draw what is added to the channels of a stage: (count, C), 0 for ResNet's."""
-        of_swin = self._of_swin[stage].float()
-        if not self.swin_shift:
-            return torch.zeros(count, len(of_swin))
-        return self.swin_shift * torch.randn(count, len(of_swin)) * of_swin
 
     def averages(self, features: StoredFeatures) -> list[Tensor]:
         """Give the stages of all pictures averaged over their cells, (N, C) each, without noise."""
@@ -148,7 +121,6 @@ class AveragedLadders:
     """
 
     def __init__(self, ladders: StoredLadders, standardised: Standardised, noise: float) -> None:
-        self._standardised = standardised
         self._averages = standardised.averages(ladders.features)
         self._last = ladders.features.last
         self._noise = noise
@@ -161,12 +133,11 @@ class AveragedLadders:
             chosen: Numbers of the rungs.
         """
         attended = []
-        for number, (average, reduce, attend) in enumerate(
-            zip(self._averages, fusion.reduce, fusion.attend, strict=True)
+        for average, reduce, attend in zip(
+            self._averages, fusion.reduce, fusion.attend, strict=True
         ):
             values = average[chosen]
             values = values + self._noise * torch.randn_like(values)
-            values = values + self._standardised.shift(number, len(values))
             attended.append(attend(reduce(values[:, :, None, None])))
         return F.adaptive_max_pool1d(torch.cat(attended, 1).flatten(1), MAX_LENGTH)
 
@@ -204,7 +175,7 @@ def teach_fusion(
     """
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
-    standardised = Standardised(features, config.stage_noise, config.swin_shift)
+    standardised = Standardised(features, config.stage_noise)
     whole = network.fusion.reduce
     network.fusion.reduce = standardised.convolutions(whole)
     if config.attention_start:
@@ -224,7 +195,7 @@ def teach_fusion(
                 continue
             for group in optimiser.param_groups:
                 group["lr"] = config.fusion_rate * one_cycle(done / steps)
-            pair = vectors(standardised(features, chosen), standardised.last(features, chosen))
+            pair = vectors(standardised(features, chosen), features.last[chosen].float())
             loss = readers.strength_error(pair, features, chosen)
             total, count, done = total + loss.item(), count + 1, done + 1
             loss = loss + readers.score_error(pair, features.combination[chosen])
@@ -266,8 +237,7 @@ class _Climb:
         """Error in the order of some whole ladders, and of some averaged ones."""
         some, rows = self._draw(self._config.fusion_ladders)
         rungs = self._ladders.features
-        last = self._standardised.last(rungs, rows)
-        pair = self._vectors(self._standardised(rungs, rows), last)
+        pair = self._vectors(self._standardised(rungs, rows), rungs.last[rows].float())
         total = self._readers.order_error(pair, some)
         if self._averaged is not None:
             some, rows = self._draw(self._config.averaged_ladders)

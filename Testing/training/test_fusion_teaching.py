@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from MSIQALib.model.agca import AGCA
-from MSIQALib.model.config import RESNET_CHANNELS, ModelConfig
+from MSIQALib.model.config import ModelConfig
 from training import fusion_readers, fusion_teaching
 from training.config import FusionConfig
 from training.distortions import COMBINATIONS, UNLISTED
@@ -121,68 +120,14 @@ def test_the_configuration_says_how_much_noise(monkeypatch: pytest.MonkeyPatch) 
     given: list[float] = []
 
     class Recorded(Standardised):
-        def __init__(self, features: StoredFeatures, noise: float, shift: float) -> None:
-            given.extend((noise, shift))
-            super().__init__(features, noise, shift)
+        def __init__(self, features: StoredFeatures, noise: float) -> None:
+            given.append(noise)
+            super().__init__(features, noise)
 
     monkeypatch.setattr(fusion_teaching, "Standardised", Recorded)
-    config = FusionConfig(fusion_epochs=1, stage_noise=0.4, swin_shift=0.7)
+    config = FusionConfig(fusion_epochs=1, stage_noise=0.4)
     teach_fusion(StubNetwork(), features(48), config, seed=1)
-    assert given == [0.4, 0.7]
-
-
-def of_both(n: int) -> StoredFeatures:
-    """One stage of which the channels from RESNET_CHANNELS[0] on are Swin's, as is the last."""
-    generator = torch.Generator().manual_seed(3)
-    stage = 2 + 3 * torch.randn(n, RESNET_CHANNELS[0] + 4, 7, 7, generator=generator)
-    stage[:, RESNET_CHANNELS[0] + 1] = 5  # never changes
-    last = stage[:, RESNET_CHANNELS[0] :]
-    return replace(features(n), stages=(stage.half(),), last=last.half())
-
-
-def test_a_shift_is_of_swin_alone_and_the_same_in_all_cells() -> None:
-    torch.manual_seed(0)
-    given, chosen = of_both(400), torch.arange(400)
-    shifted, plain = Standardised(given, 0.0, swin_shift=0.5), Standardised(given, 0.0)
-    (stage,), (as_it_is,) = shifted(given, chosen), plain(given, chosen)
-    moved = stage - as_it_is
-    assert moved[:, : RESNET_CHANNELS[0]].abs().max() == 0
-    of_swin = moved[:, RESNET_CHANNELS[0] :]
-    assert of_swin.shape[1] == 3, "without what never changes"
-    torch.testing.assert_close(of_swin.amax((2, 3)), of_swin.amin((2, 3)), rtol=0, atol=1e-5)
-    assert of_swin[:, :, 0, 0].std().item() == pytest.approx(0.5, rel=0.1)
-    assert of_swin[:, :, 0, 0].mean().item() == pytest.approx(0, abs=0.05)
-
-
-def test_the_last_stage_is_shifted_by_its_own_deviations() -> None:
-    torch.manual_seed(0)
-    given, chosen = of_both(400), torch.arange(400)
-    assert torch.equal(Standardised(given, 0.4).last(given, chosen), given.last.float())
-    moved = Standardised(given, 0.4, swin_shift=0.5).last(given, chosen) - given.last.float()
-    assert moved[:, 1].abs().max() == 0
-    alive = moved[:, [0, 2, 3]]
-    torch.testing.assert_close(alive.amax((2, 3)), alive.amin((2, 3)), rtol=0, atol=1e-4)
-    assert alive[:, :, 0, 0].std().item() == pytest.approx(3 * 0.5, rel=0.1)
-
-
-def test_averaged_ladders_are_shifted_too() -> None:
-    torch.manual_seed(0)
-    pictures = of_both(6)
-    ladders = StoredLadders(pictures, 3, ("CT dose",) * 2)
-    seen: list[Tensor] = []
-
-    class Seen(nn.Module):
-        def forward(self, values: Tensor) -> Tensor:
-            seen.append(values.flatten(1))
-            return torch.zeros(len(values), LENGTH, 1, 1)
-
-    fusion = SimpleNamespace(reduce=nn.ModuleList([Seen()]), attend=nn.ModuleList([nn.Identity()]))
-    rows = torch.arange(6)
-    for shift in (0.0, 5.0):
-        AveragedLadders(ladders, Standardised(pictures, 0.0, shift), noise=0.0)(fusion, rows)
-    moved = seen[1] - seen[0]
-    assert moved[:, : RESNET_CHANNELS[0]].abs().max() == 0
-    assert (moved[:, RESNET_CHANNELS[0] :].std(0) > 1).all()
+    assert given == [0.4]
 
 
 def test_half_of_the_channels_begin_as_what_attention_makes_of_them() -> None:

@@ -17,7 +17,7 @@ from training.datasets.groups import Group
 from training.datasets.slice_ladders import EFFECTS
 from training.distortions import COMBINATIONS
 from training.levels import level_error
-from training.losses import ladder_error, still_error
+from training.losses import ladder_error
 
 HIDDEN = 64
 CELLS = 7
@@ -166,7 +166,7 @@ def effects_error(places: Tensor, effects: Tensor) -> Tensor:
     moved = ladder_error(places[number, :, effects], ORDER_MARGIN)
     others = torch.ones(places.shape[::2], dtype=torch.bool, device=places.device)
     others[number, effects] = False
-    return moved + still_error(places.transpose(1, 2)[others])
+    return moved + places.transpose(1, 2)[others].var(1, unbiased=False).mean()
 
 
 def combination_error(logs: Tensor, combination: Tensor) -> Tensor:

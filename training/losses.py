@@ -55,11 +55,6 @@ def ladder_error(scores: Tensor, margin: float) -> Tensor:
     return (wanted - (scores[:, i] - scores[:, j])).relu().mean()
 
 
-def still_error(places: Tensor) -> Tensor:
-    """Mean squared distance of (L, K) places from the mean of their ladder."""
-    return (places - places.mean(1, keepdim=True)).square().mean()
-
-
 def range_error(scores: Tensor) -> Tensor:
     """Mean squared distance of scores from the scale, 0 for those on it.
 

@@ -110,6 +110,12 @@ def check_options(config: TrainingConfig) -> None:
             f"a share of {share:g} of what the parts began as cannot be taken",
             "Give a share from 0 to 1, and a weights file as start",
         )
+    if config.narrow.own_first and (config.narrow.trunk or not config.start):
+        raise InputError(
+            "narrow.own_first",
+            "channels of a part's own are added to what a weights file holds, not to a trunk",
+            "Give a weights file as start and leave narrow.trunk out, or leave own_first out",
+        )
     if config.narrow.kept and (config.narrow.trunk or config.narrow.parts):
         raise InputError(
             "narrow.start_share",
@@ -124,10 +130,15 @@ def check_options(config: TrainingConfig) -> None:
         )
     _check_ladders(config.fusion)
     of_slices = [degradation.name for degradation in IN_PLANE]
-    for phase in (*config.narrow.trunk, *config.narrow.parts):
-        _check_times("narrow.ladder_times", phase.ladder_times, of_slices, never=False)
-    for phase in config.swin_groups:
-        _check_times("swin_groups.ladder_times", phase.ladder_times, of_slices, never=False)
+    taught = [("narrow", phase) for phase in (*config.narrow.trunk, *config.narrow.parts)]
+    for place, phase in taught + [("swin_groups", phase) for phase in config.swin_groups]:
+        _check_times(f"{place}.ladder_times", phase.ladder_times, of_slices, never=False)
+        if phase.effects_apart and not phase.ladders:
+            raise InputError(
+                f"{place}.effects_apart",
+                "effects are told apart on ladders, and a phase has none",
+                "Give that phase a share of ladders, or leave effects_apart out",
+            )
     if config.whole.batch % count:
         raise InputError(
             "whole.batch",
@@ -247,8 +258,8 @@ def check_data(config: TrainingConfig, images: Sequence[LabelledImage]) -> None:
 
 def _check_room(config: TrainingConfig, count: int) -> None:
     """Refuse more narrow networks than a ResNet-50 has room for."""
-    stem, widths = config.narrow.stem, config.narrow.widths
-    most = parts_that_fit(stem, [EXPANSION * width for width in widths])
+    stem, widths, own = config.narrow.stem, config.narrow.widths, config.narrow.own_first
+    most = parts_that_fit(stem, [EXPANSION * width for width in widths], EXPANSION * own)
     if count > most:
         raise InputError(
             "narrow.widths",

@@ -128,8 +128,9 @@ def store_features(config: TrainingConfig, name: str, branch: Branch, folder: Ru
     backbone = branch.stages.state_dict()
     stages = branch.stages
     if name == "resnet" and config.narrow.wanted and not config.resnet:
-        count = len(patients(images))
-        stages = PartByPart(backbone, count, config.narrow.stem, config.narrow.widths).eval()
+        narrow, count = config.narrow, len(patients(images))
+        made = (narrow.stem, narrow.widths, narrow.own_first)
+        stages = PartByPart(backbone, count, *made).eval()
     state = {
         "views": pooled_stages(stages, views.__getitem__, len(views)),
         "fresh": pooled_stages(stages, lambda i: fresh[i][0], len(fresh)),
@@ -165,7 +166,8 @@ class Stored:
             part: Its number.
             config: How wide the narrow networks are.
         """
-        masks = channels_of(part, [EXPANSION * width for width in config.widths])
+        widths = [EXPANSION * width for width in config.widths]
+        masks = channels_of(part, widths, EXPANSION * config.own_first)
 
         def keep(features: StoredFeatures) -> StoredFeatures:
             stages = []

@@ -169,8 +169,11 @@ class NarrowConfig:
     patients, so that each patient can be measured by what has never seen a picture of them.
 
     Attributes:
-        stem: Channels of the first convolution.
+        stem: Channels of the first convolution. Those that the file to start from does not use
+            become point detectors.
         widths: Of the four stages' 3x3 convolutions.
+        own_first: Channels of the 3x3 convolutions that each part has for itself in the first
+            stage, beside those that all share. Fresh where the file to start from has none.
         trunk: Phases of the first network, from random weights.
         trunk_processes: Processes that share its steps, and those of `swin_groups`.
         parts: Phases of each part, from the trunk or, where `TrainingConfig.start` names a file,
@@ -183,6 +186,7 @@ class NarrowConfig:
 
     stem: int = 48
     widths: tuple[int, int, int, int] = (24, 40, 64, 64)
+    own_first: int = 0
     trunk: tuple[NarrowPhase, ...] = ()
     trunk_processes: int = 2
     parts: tuple[NarrowPhase, ...] = ()

@@ -40,6 +40,38 @@ def _zero_mean(weight: Tensor) -> Tensor:
     return weight - weight.mean(dim=(2, 3), keepdim=True)
 
 
+POINT_GAIN = 4.0
+"""With it, noise of 2 % of the range gives what other channels of a stem give after their
+normalisation, and a speck ten times that."""
+
+
+@torch.no_grad()
+def fill_stem(state: dict[str, Tensor]) -> None:
+    """Make point detectors of the channels of a ResNet's stem that are all zero.
+
+    Opponent colours first, each at the four phases of the stride, then grey. Nothing is measured:
+    their normalisation does nothing but to scale.
+
+    Args:
+        state: Of a network with `conv1` and `bn1`; changed in place.
+    """
+    weight = state["conv1.weight"]
+    empty = (weight.flatten(1) == 0).all(1).nonzero().flatten().tolist()
+    centre = weight.shape[-1] // 2
+    places = itertools.product(OPPONENTS[3:], (centre, centre + 1), (centre, centre + 1))
+    for channel, (mixture, row, column) in zip(empty, places, strict=False):
+        point = _point(weight.shape[-1], row, column, 1)
+        weight[channel] = torch.tensor(mixture)[:, None, None] * point
+        values = (
+            ("weight", POINT_GAIN),
+            ("bias", 0.0),
+            ("running_mean", 0.0),
+            ("running_var", 1.0),
+        )
+        for name, value in values:
+            state[f"bn1.{name}"][channel] = value
+
+
 @torch.no_grad()
 def see_noise_resnet(conv: nn.Conv2d, points: float = 0.5) -> None:
     """Set a stem of stride 2: points at the four phases of the stride, then zero-mean noise.

@@ -29,6 +29,7 @@ from training.datasets.sources import read_images
 from training.distortions import COMBINATIONS
 from training.features import refresh_statistics
 from training.group_teaching import group_source, in_processes, own_seed, teach
+from training.initial_filters import fill_stem
 from training.narrow import NarrowLearner
 from training.run_folder import RunFolder
 from training.widening import SHARED, State, cut_out
@@ -60,7 +61,7 @@ def train_part(config: TrainingConfig, folder: RunFolder, part: str) -> None:
     else:
         images = read_images(config.data, data_root())
         others = [i for i in images if i.patient != part]
-        learner = NarrowLearner(narrow.stem, narrow.widths, _means(others))
+        learner = NarrowLearner(narrow.stem, narrow.widths, _means(others), narrow.own_first)
         # A part that has begun goes on from its own checkpoint.
         if not folder.checkpoint(part).is_file():
             _load_start(learner, config, folder, patients(images).index(part))
@@ -113,15 +114,21 @@ def _load_start(
 def _cut(wide: State, like: State, number: int, config: TrainingConfig) -> dict[str, torch.Tensor]:
     """Take a part out of the ResNet-50 in the file that the configuration names.
 
+    Channels of the stem that are not used there become point detectors.
+
     Raises:
         InputError: It is not made of narrow networks as wide as these.
     """
     try:
-        return cut_out(wide, like, number)
+        state = cut_out(wide, like, number)
     except ValueError as error:
         raise InputError(
-            config.start, str(error), "Give narrow.stem and narrow.widths as it was made with"
+            config.start,
+            str(error),
+            "Give narrow.stem, narrow.widths and narrow.own_first as it was made with",
         ) from error
+    fill_stem(state)
+    return state
 
 
 def measure(
@@ -169,7 +176,8 @@ def part_states(config: TrainingConfig, folder: RunFolder, parts: Sequence[str])
     wide = load_model(Path(config.start)).network.resnet.state_dict() if share else {}
     states = []
     for number, part in enumerate(parts):
-        learner = NarrowLearner(config.narrow.stem, config.narrow.widths)
+        narrow = config.narrow
+        learner = NarrowLearner(narrow.stem, narrow.widths, own_first=narrow.own_first)
         state = learner.stages.state_dict()
         if config.narrow.kept:
             states.append(_cut(wide, state, number, config))

@@ -25,29 +25,36 @@ class PartByPart(nn.Module):
         count: Parts that it is made of.
         stem: Channels of a part's first convolution.
         widths: Channels of the 3x3 convolutions in each stage of a part.
+        own_first: As of `NarrowResNet`.
 
     Raises:
         ValueError: It is not made of such parts.
     """
 
     def __init__(
-        self, wide: State, count: int, stem: int, widths: tuple[int, int, int, int]
+        self,
+        wide: State,
+        count: int,
+        stem: int,
+        widths: tuple[int, int, int, int],
+        own_first: int = 0,
     ) -> None:
         super().__init__()
         self.parts = nn.ModuleList()
         for number in range(count):
-            part = NarrowResNet(stem, widths)
+            part = NarrowResNet(stem, widths, own_first)
             part.load_state_dict(cut_out(wide, part.state_dict(), number))
             self.parts.append(part)
         given = [EXPANSION * width for width in widths]
-        self._places = [channels_of(number, given) for number in range(count)]
+        own = EXPANSION * own_first
+        self._places = [channels_of(number, given, own) for number in range(count)]
         self.to(memory_format=torch.channels_last)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Stage outputs as of `ResNetStages.forward`; channels of no part are 0."""
         parts: Sequence[Any] = list(self.parts)
-        first = parts[0].first(image)
-        outputs = [part.later(first) for part in parts]
+        shared = parts[0].shared(image)
+        outputs = [part.later(shared) for part in parts]
         stages = []
         for stage, channels in enumerate(RESNET_CHANNELS):
             like = outputs[0][stage]

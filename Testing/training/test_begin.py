@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -165,6 +166,9 @@ def test_as_many_narrow_networks_as_a_resnet_has_room_for(tmp_path: Path, root: 
     # The second stage of a ResNet-50 has 128 channels in its 3x3 convolutions: 3 x 40 fit.
     assert parts_that_fit(48, [96, 160, 256, 256]) == 3
     assert parts_that_fit(48, [256, 128, 256, 256]) == 4
+    # Beside 24 of the 64 in the first stage, each of three parts can have 13 of its own.
+    assert parts_that_fit(48, [96, 160, 256, 256], 52) == 3
+    assert parts_that_fit(48, [96, 160, 256, 256], 56) == 2
     assert parts_that_fit(65, [4, 4, 4, 4]) == parts_that_fit(8, [257, 4, 4, 4]) == 0
     phase = NarrowPhase(steps=1)
     narrow = NarrowConfig(48, (24, 40, 64, 64), trunk=(phase,), parts=(phase,))
@@ -281,6 +285,39 @@ def test_a_share_of_no_start_or_more_than_all_of_it_is_refused(
     config = replace(STORED, start=start, narrow=NarrowConfig(start_share=share))
     with pytest.raises(InputError, match="start_share"):
         begin_run(config, tmp_path / "runs")
+
+
+def test_channels_of_a_parts_own_need_weights_to_start_from(tmp_path: Path, root: Path) -> None:
+    start = tmp_path / "weights"
+    start.write_bytes(b"weights")
+    phase = NarrowPhase(steps=1)
+    fresh = NarrowConfig(own_first=2, trunk=(phase,), parts=(phase,))
+    going_on = replace(fresh, trunk=())
+    for refused in (
+        replace(STORED, narrow=fresh),
+        replace(STORED, narrow=fresh, start=str(start)),
+    ):
+        with pytest.raises(InputError, match=r"own_first: .* not to a trunk"):
+            begin_run(refused, tmp_path / "runs")
+    begin_run(replace(STORED, narrow=going_on, start=str(start)), tmp_path / "runs")
+
+
+@pytest.mark.parametrize("place", ["narrow", "swin_groups"])
+def test_effects_are_told_apart_on_ladders_alone(tmp_path: Path, root: Path, place: str) -> None:
+    start = tmp_path / "weights"
+    start.write_bytes(b"weights")
+
+    def config(phase: NarrowPhase) -> TrainingConfig:
+        more: dict[str, Any] = (
+            {"narrow": NarrowConfig(parts=(phase,))}
+            if place == "narrow"
+            else {"swin_groups": (phase,)}
+        )
+        return replace(STORED, start=str(start), **more)
+
+    with pytest.raises(InputError, match=f"{place}.effects_apart: .* a phase has none"):
+        begin_run(config(NarrowPhase(effects_apart=True)), tmp_path / "runs")
+    begin_run(config(NarrowPhase(effects_apart=True, ladders=0.1)), tmp_path / "runs")
 
 
 def test_parts_that_stay_as_they_began_are_not_taught(tmp_path: Path, root: Path) -> None:

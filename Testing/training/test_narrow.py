@@ -34,6 +34,7 @@ from training.datasets.pristine import pristine_piece
 from training.datasets.vessels import draw_vessels
 from training.distortions import COMBINATIONS, UNLISTED, Distortion
 from training.group_teaching import teach
+from training.initial_filters import fill_stem
 from training.learner import (
     ORDER_MARGIN,
     PLACES,
@@ -53,14 +54,17 @@ WIDTHS = (4, 4, 4, 4)
 STEM = 8
 
 
-def learner(seed: int = 0) -> NarrowLearner:
+def learner(seed: int = 0, own: int = 0) -> NarrowLearner:
     torch.manual_seed(seed)
-    return NarrowLearner(STEM, WIDTHS)
+    return NarrowLearner(STEM, WIDTHS, own_first=own)
 
 
-def parts(count: int) -> list[NarrowLearner]:
-    """Learners with one stem and first stage, and normalisations that are not the identity."""
-    made = [learner(seed) for seed in range(count)]
+def parts(count: int, own: int = 0) -> list[NarrowLearner]:
+    """Learners with one stem and first stage, and normalisations that are not the identity.
+
+    Channels of their own in the first stage are read by the second.
+    """
+    made = [learner(seed, own) for seed in range(count)]
     for number, one in enumerate(made):
         torch.manual_seed(100 + number)
         for name, buffer in one.stages.named_buffers():
@@ -74,6 +78,10 @@ def parts(count: int) -> list[NarrowLearner]:
             if k.startswith(("conv1.", "bn1.", "layer1."))
         }
         one.stages.load_state_dict(one.stages.state_dict() | shared)
+        if own:
+            second = one.stages.layer2[0]
+            for convolution in (second.conv1, second.downsample[0]):
+                nn.init.normal_(convolution.weight)
     return made
 
 
@@ -145,27 +153,28 @@ def ladder_group() -> Group:
     return DistortedGroups((clean,), [], share=0, sampling=sampling, size=4, seed=3, ladders=1.0)[0]
 
 
-def test_parts_side_by_side_compute_what_each_computes_alone() -> None:
-    made = parts(3)
+@pytest.mark.parametrize("own", [0, 3])
+def test_parts_side_by_side_compute_what_each_computes_alone(own: int) -> None:
+    made = parts(3, own)
     wide = ResNetStages(stages=4, pretrained=False)
     wide.load_state_dict(side_by_side([one.stages.state_dict() for one in made]))
     image = torch.randn(2, 3, 64, 64)
     with torch.no_grad():
         outputs = wide.eval()(image)
         alone = [one.stages.eval()(image) for one in made]
-    for part, own in enumerate(alone):
-        masks = channels_of(part, [EXPANSION * w for w in WIDTHS])
-        for stage, mask, expected in zip(outputs, masks, own, strict=True):
-            assert torch.allclose(stage[:, mask], expected, atol=1e-5)
+    for part, expected_stages in enumerate(alone):
+        masks = channels_of(part, [EXPANSION * w for w in WIDTHS], EXPANSION * own)
+        for stage, mask, expected in zip(outputs, masks, expected_stages, strict=True):
+            torch.testing.assert_close(stage[:, mask], expected, atol=1e-5, rtol=1e-4)
             assert expected.std() > 0
     assert outputs[3][:, 3 * EXPANSION * WIDTHS[3] :].abs().max() == 0
 
 
-@pytest.mark.parametrize("count", [1, 3])
-def test_part_by_part_gives_the_stages_of_the_wide_network(count: int) -> None:
+@pytest.mark.parametrize(("count", "own"), [(1, 0), (3, 0), (3, 3)])
+def test_part_by_part_gives_the_stages_of_the_wide_network(count: int, own: int) -> None:
     wide = ResNetStages(stages=4, pretrained=False)
-    wide.load_state_dict(side_by_side([one.stages.state_dict() for one in parts(count)]))
-    fast = PartByPart(wide.state_dict(), count, STEM, WIDTHS)
+    wide.load_state_dict(side_by_side([one.stages.state_dict() for one in parts(count, own)]))
+    fast = PartByPart(wide.state_dict(), count, STEM, WIDTHS, own)
     image = torch.randn(2, 3, 64, 64)
     with torch.no_grad():
         wanted, given = wide.eval()(image), fast.eval()(image)
@@ -193,8 +202,74 @@ def test_parts_that_do_not_fit_are_refused() -> None:
         side_by_side([state, state])
 
 
-def test_a_part_is_cut_out_as_it_was() -> None:
-    states = [one.stages.state_dict() for one in parts(3)]
+def test_fresh_channels_of_a_parts_own_change_nothing_that_it_gave() -> None:
+    old, new = learner(1), learner(2, own=3)
+    state = new.stages.state_dict()
+    wide = side_by_side([old.stages.state_dict()])
+    new.stages.load_state_dict(cut_out(wide, state, 0))
+    kept = new.stages.state_dict()
+    fresh = [key for key in kept if key.startswith("own.")]
+    assert fresh
+    assert all(torch.equal(kept[key], state[key]) for key in fresh)
+    assert not new.stages.own_is_read
+    image = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        wanted, given = old.eval().stages(image), new.eval().stages(image)
+    shared = EXPANSION * WIDTHS[0]
+    torch.testing.assert_close(given[0][:, :shared], wanted[0])
+    assert given[0][:, shared:].std() > 0
+    for stage, other in zip(given[1:], wanted[1:], strict=True):
+        torch.testing.assert_close(stage, other)
+
+
+def test_unused_channels_of_a_stem_become_points() -> None:
+    """They answer to a speck of one colour wherever it lies, and to no grey picture."""
+    small, large = NarrowLearner(STEM, WIDTHS), NarrowLearner(STEM + 16, WIDTHS)
+    wide = side_by_side([small.stages.state_dict()])
+    state = cut_out(wide, large.stages.state_dict(), 0)
+    fill_stem(state)
+    large.stages.load_state_dict(state)
+    assert torch.equal(state["conv1.weight"][:STEM], small.stages.conv1.weight)
+    image = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        wanted, given = small.eval().stages(image), large.eval().stages(image)
+        for stage, other in zip(given, wanted, strict=True):
+            torch.testing.assert_close(stage, other)
+        stem = nn.Sequential(large.stages.conv1, large.stages.bn1, nn.ReLU())
+        grey = torch.randn(1, 1, 64, 64).expand(1, 3, 64, 64)
+        for colour in range(3):
+            points = slice(STEM + 4 * colour, STEM + 4 * colour + 4)
+            assert stem(grey)[:, points].abs().max() < 1e-5
+            for row, column in ((20, 20), (20, 21), (21, 20), (21, 21)):
+                speck = torch.zeros(1, 3, 64, 64)
+                speck[0, colour, row, column] = 1
+                answer = stem(speck)[0, STEM : STEM + 12].amax((1, 2)).view(3, 4)
+                assert answer.amax(1).argmax() == colour
+                assert answer[colour].max() == pytest.approx(4, rel=1e-3)
+
+
+def test_own_channels_learn_with_the_readers_until_they_are_read(tmp_path: Path) -> None:
+    """What all parts share stays as it is all the while, though decay would move it too."""
+    one = learner(1, own=3)
+    one.freeze_first()
+    phase = NarrowPhase(steps=2, source_size=64, groups=2, group_size=2, readers_only=True)
+
+    def moved(name: str, phases: tuple[NarrowPhase, ...]) -> set[str]:
+        before = {k: v.clone() for k, v in one.stages.named_parameters()}
+        assert taught(one, phases, tmp_path, name)
+        now = dict(one.stages.named_parameters())
+        return {k.split(".")[0] for k, v in before.items() if not torch.equal(v, now[k])}
+
+    assert moved("readers", (phase,)) == {"own"}
+    all_learn = moved("all", (replace(phase, readers_only=False),))
+    assert all_learn == {"own", "layer2", "layer3", "layer4"}
+    assert one.stages.own_is_read
+    assert moved("again", (phase,)) == set()
+
+
+@pytest.mark.parametrize("own", [0, 3])
+def test_a_part_is_cut_out_as_it_was(own: int) -> None:
+    states = [one.stages.state_dict() for one in parts(3, own)]
     wide = side_by_side(states)
     for number, state in enumerate(states):
         again = cut_out(wide, states[0], number)
@@ -212,6 +287,9 @@ def test_no_part_is_cut_out_of_what_has_none() -> None:
     whole = ResNetStages(stages=4, pretrained=False).state_dict()
     with pytest.raises(ValueError, match="channels that are not its own"):
         cut_out(whole, states[0], 0)
+    with_own = side_by_side([one.stages.state_dict() for one in parts(2, own=3)])
+    with pytest.raises(ValueError, match="channels that are not its own"):
+        cut_out(with_own, states[0], 0)
 
 
 def test_parts_are_mixed_with_what_they_began_as(
@@ -242,7 +320,7 @@ def test_parts_are_mixed_with_what_they_began_as(
         for key, value in old.stages.state_dict().items():
             assert torch.equal(state[key], value), key
     narrower = replace(kept.narrow, widths=(WIDTHS[0], *(w // 2 for w in WIDTHS[1:])))
-    with pytest.raises(InputError, match=r"old: .* Give narrow\.stem and narrow\.widths"):
+    with pytest.raises(InputError, match=r"old: .* Give narrow\.stem, narrow\.widths and"):
         part_states(replace(kept, narrow=narrower), folder, "AB")
 
 
@@ -251,6 +329,9 @@ def test_every_part_has_channels_of_its_own_after_the_first_stage() -> None:
     assert torch.equal(first[0], second[0])
     assert all(not (a & b).any() for a, b in zip(first[1:], second[1:], strict=True))
     assert [int(m.sum()) for m in second] == [16] * 4
+    first, second = channels_of(0, [16] * 4, 8), channels_of(1, [16] * 4, 8)
+    assert (first[0] & second[0]).nonzero().flatten().tolist() == list(range(16))
+    assert [int(m.sum()) for m in second] == [24, 16, 16, 16]
 
 
 def test_combination_error_is_a_cross_entropy_with_lambda_once_more() -> None:

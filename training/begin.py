@@ -110,6 +110,13 @@ def check_options(config: TrainingConfig) -> None:
             f"a share of {share:g} of what the parts began as cannot be taken",
             "Give a share from 0 to 1, and a weights file as start",
         )
+    taught = config.narrow.taught
+    if taught and (config.narrow.learnt or share or not Path(taught).is_file()):
+        raise InputError(
+            "narrow.taught",
+            f"parts cannot be taken from {taught}",
+            "Name a file, as seen from here, and leave trunk, parts and start_share out",
+        )
     if config.narrow.own_first and (config.narrow.trunk or not config.start):
         raise InputError(
             "narrow.own_first",
@@ -130,8 +137,8 @@ def check_options(config: TrainingConfig) -> None:
         )
     _check_ladders(config.fusion)
     of_slices = [degradation.name for degradation in IN_PLANE]
-    taught = [("narrow", phase) for phase in (*config.narrow.trunk, *config.narrow.parts)]
-    for place, phase in taught + [("swin_groups", phase) for phase in config.swin_groups]:
+    phases = [("narrow", phase) for phase in (*config.narrow.trunk, *config.narrow.parts)]
+    for place, phase in phases + [("swin_groups", phase) for phase in config.swin_groups]:
         _check_times(f"{place}.ladder_times", phase.ladder_times, of_slices, never=False)
         if phase.effects_apart and not phase.ladders:
             raise InputError(
@@ -185,12 +192,14 @@ def _check_ladders(fusion: FusionConfig) -> None:
             f"there are no such ladders: {', '.join(wrong)}",
             f"Give numbers of slices for {', '.join(of_studies)}",
         )
-    if fusion.averaged_ladders < 0:
-        raise InputError(
-            "fusion.averaged_ladders",
-            f"the fusion cannot learn from {fusion.averaged_ladders} ladders a step",
-            "Give 0 or more",
-        )
+    for option in ("averaged_ladders", "averaged_pictures"):
+        count = getattr(fusion, option)
+        if count < 0:
+            raise InputError(
+                f"fusion.{option}",
+                f"the fusion cannot learn from {count} {option.removeprefix('averaged_')} a step",
+                "Give 0 or more",
+            )
     if not 0 <= fusion.anchors < 1:
         raise InputError(
             "fusion.anchors",

@@ -182,6 +182,8 @@ class NarrowConfig:
         start_share: Share of the weights that a part began with, in `TrainingConfig.start`, when
             the parts are laid side by side; the rest are those that it has learnt. With 1 the parts
             stay as they are in that file, and only fusion and regressor learn.
+        taught: A file of parts that an earlier run has taught (`training.kept_parts`), which stay
+            as they are; empty for none.
     """
 
     stem: int = 48
@@ -192,11 +194,12 @@ class NarrowConfig:
     parts: tuple[NarrowPhase, ...] = ()
     pristine: float = 0.4
     start_share: float = 0.0
+    taught: str = ""
 
     @property
     def wanted(self) -> bool:
         """Whether ResNet-50 is made of narrow networks at all."""
-        return self.kept or self.learnt
+        return bool(self.kept or self.learnt or self.taught)
 
     @property
     def learnt(self) -> bool:
@@ -242,6 +245,8 @@ class FusionConfig:
         fusion_ladder_times: How often the fusion draws a ladder against 1 of all others, by the
             name of what was done to a clean study (`training.degradations`) or to a picture
             (`training.picture_degradations`). Varied ladders count 1.
+        averaged_pictures: Pictures a step whose stages are one average over their cells, as with
+            `averaged_ladders`, for strengths and scores.
         averaged_ladders: Further ladders a step, drawn in the same way, whose stages are averaged
             over their 7 x 7 cells first; they cost a 49th and teach what is read off averages.
         own_places: Whether the fusion learns the order of each kind of ladder through a reader of
@@ -282,6 +287,7 @@ class FusionConfig:
     fusion_ladders: int = 1
     fusion_ladder_times: dict[str, float] = dataclasses.field(default_factory=dict)
     averaged_ladders: int = 0
+    averaged_pictures: int = 0
     own_places: bool = False
     fusion_scores: bool = False
     attention_start: float = 0.0

@@ -24,6 +24,9 @@ BATCH = 16
 WEIGHT_DECAY = 0.02
 MAX_GRADIENT = 5.0
 LEAST_DEVIATION = 1e-3
+PICTURE_NOISE = 0.2
+"""Deviation of the noise on averages of single pictures, which are few enough to learn by heart."""
+
 AVERAGE_NOISE = 0.4 / 7
 """Share of the stages' noise that is laid on their averages. Independent noise of 7 x 7 cells would
 leave a seventh of it; less served."""
@@ -108,29 +111,29 @@ class Standardised:
             reduce.bias.copy_(small.bias - matrix @ mean)
 
 
-class AveragedLadders:
-    """f_w of ladders whose stages are one average over their cells: a 49th of the work.
+class Averaged:
+    """f_w and f_s of pictures whose stages are one average over their cells: a 49th of the work.
 
-    The attention reads averages of whole stages too, so that it can learn an order from far more
-    ladders in the same time.
+    The attention reads averages of whole stages too, so that it can learn from far more pictures in
+    the same time.
 
     Args:
-        ladders: Stored ladders.
+        features: Of the pictures.
         standardised: Makes their stages what the convolutions read.
         noise: Deviation of the noise that is laid on the averages.
     """
 
-    def __init__(self, ladders: StoredLadders, standardised: Standardised, noise: float) -> None:
-        self._averages = standardised.averages(ladders.features)
-        self._last = ladders.features.last
+    def __init__(self, features: StoredFeatures, standardised: Standardised, noise: float) -> None:
+        self._averages = standardised.averages(features)
+        self._last = features.last
         self._noise = noise
 
     def __call__(self, fusion: MultiScaleFusion, chosen: Tensor) -> Tensor:
-        """Give f_w (N, 768) of some rungs.
+        """Give f_w (N, 768) of some pictures.
 
         Args:
             fusion: Its convolutions read standardised stages.
-            chosen: Numbers of the rungs.
+            chosen: Numbers of the pictures.
         """
         attended = []
         for average, reduce, attend in zip(
@@ -142,7 +145,7 @@ class AveragedLadders:
         return F.adaptive_max_pool1d(torch.cat(attended, 1).flatten(1), MAX_LENGTH)
 
     def fs(self, fusion: MultiScaleFusion, chosen: Tensor) -> Tensor:
-        """Give f_s (N, 768) of some rungs, without noise; as it is where it is an average."""
+        """Give f_s (N, 768) of some pictures, without noise; as it is where it is an average."""
         average = self._last[chosen].float().mean((2, 3), keepdim=True)
         return fusion.attend_last(average).flatten(1)
 
@@ -184,6 +187,9 @@ def teach_fusion(
     parameters = [*network.fusion.parameters(), *readers.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=config.fusion_rate, weight_decay=WEIGHT_DECAY)
     climb = None if ladders is None else _Climb(network, readers, ladders, standardised, config)
+    averaged = None
+    if config.averaged_pictures:
+        averaged = Averaged(features, standardised, PICTURE_NOISE)
     steps = max(1, config.fusion_epochs * (len(features) // BATCH))
     done, errors = 0, []
     network.fusion.train()
@@ -199,6 +205,11 @@ def teach_fusion(
             loss = readers.strength_error(pair, features, chosen)
             total, count, done = total + loss.item(), count + 1, done + 1
             loss = loss + readers.score_error(pair, features.combination[chosen])
+            if averaged is not None:
+                some = torch.randint(len(features), (config.averaged_pictures,))
+                both = [averaged(network.fusion, some), averaged.fs(network.fusion, some)]
+                loss = loss + readers.strength_error(both, features, some)
+                loss = loss + readers.score_error(both, features.combination[some])
             if climb is not None:
                 loss = loss + climb.error()
             optimiser.zero_grad()
@@ -231,7 +242,7 @@ class _Climb:
         self._averaged = None
         if config.averaged_ladders:
             noise = AVERAGE_NOISE * config.stage_noise
-            self._averaged = AveragedLadders(ladders, standardised, noise)
+            self._averaged = Averaged(ladders.features, standardised, noise)
 
     def error(self) -> Tensor:
         """Error in the order of some whole ladders, and of some averaged ones."""

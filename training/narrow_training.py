@@ -30,6 +30,7 @@ from training.distortions import COMBINATIONS
 from training.features import refresh_statistics
 from training.group_teaching import group_source, in_processes, own_seed, teach
 from training.initial_filters import fill_stem
+from training.kept_parts import read_parts
 from training.narrow import NarrowLearner
 from training.run_folder import RunFolder
 from training.widening import SHARED, State, cut_out
@@ -170,9 +171,14 @@ def part_states(config: TrainingConfig, folder: RunFolder, parts: Sequence[str])
 
     Raises:
         FileNotFoundError: A part is missing.
-        InputError: The file to start from is not made of narrow networks as wide as these.
+        InputError: The file to start from, or that of taught parts, is not made of narrow networks
+            as wide as these.
     """
     share = config.narrow.start_share
+    if config.narrow.taught:
+        narrow = config.narrow
+        like = NarrowLearner(narrow.stem, narrow.widths, own_first=narrow.own_first)
+        return read_parts(Path(narrow.taught), parts, like.stages.state_dict())
     wide = load_model(Path(config.start)).network.resnet.state_dict() if share else {}
     states = []
     for number, part in enumerate(parts):

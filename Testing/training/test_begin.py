@@ -302,6 +302,22 @@ def test_channels_of_a_parts_own_need_weights_to_start_from(tmp_path: Path, root
     begin_run(replace(STORED, narrow=going_on, start=str(start)), tmp_path / "runs")
 
 
+def test_taught_parts_are_neither_taught_again_nor_mixed(tmp_path: Path, root: Path) -> None:
+    for name in ("weights", "parts"):
+        (tmp_path / name).write_bytes(b"weights")
+    kept = NarrowConfig(taught=str(tmp_path / "parts"))
+    config = replace(STORED, start=str(tmp_path / "weights"))
+    for refused in (
+        replace(kept, taught=str(tmp_path / "missing")),
+        replace(kept, parts=(NarrowPhase(),)),
+        replace(kept, start_share=0.5),
+    ):
+        with pytest.raises(InputError, match=r"narrow\.taught: parts cannot be taken"):
+            begin_run(replace(config, narrow=refused), tmp_path / "runs")
+    begin_run(replace(config, narrow=kept), tmp_path / "runs")
+    assert kept.wanted
+
+
 @pytest.mark.parametrize("place", ["narrow", "swin_groups"])
 def test_effects_are_told_apart_on_ladders_alone(tmp_path: Path, root: Path, place: str) -> None:
     start = tmp_path / "weights"
@@ -362,6 +378,7 @@ def test_a_fusion_that_learns_from_no_ladder_is_refused(tmp_path: Path, root: Pa
     ("options", "message"),
     [
         ({"averaged_ladders": -1}, r"averaged_ladders.*-1 ladders a step"),
+        ({"averaged_pictures": -2}, r"averaged_pictures.*-2 pictures a step"),
         ({"anchors": 1.0, "ladders": 1}, r"anchors.*1 is no share"),
         ({"anchors": -0.1, "ladders": 1}, r"anchors.*-0.1 is no share"),
         ({"anchors": 0.1, "varied_ladders": 5}, r"anchors.*no ladders of clean studies"),

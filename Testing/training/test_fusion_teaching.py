@@ -16,7 +16,7 @@ from training.distortions import COMBINATIONS, UNLISTED
 from training.fused_vectors import FusedVectors
 from training.fusion_readers import FusionReaders, place_readers
 from training.fusion_teaching import (
-    AveragedLadders,
+    Averaged,
     Standardised,
     _moments,
     open_attention,
@@ -194,13 +194,13 @@ def test_averaged_ladders_give_f_w_of_stages_that_are_alike_in_all_cells() -> No
     average = ladders.features.stages[0].float().mean((2, 3))
     level = average[:, :, None, None].expand(-1, -1, 7, 7)
     rows = ladders.rows(torch.tensor([1, 0]))
-    averaged = AveragedLadders(ladders, standardised, noise=0.0)
+    averaged = Averaged(ladders.features, standardised, noise=0.0)
     whole = StoredLadders(replace(ladders.features, stages=(level,)), 3, ladders.degradations)
     with torch.no_grad():
         given = averaged(network.fusion, rows)
         stages, last = standardised(whole.features, rows), whole.features.last[rows].float()
         wanted, _ = FusedVectors(network)(stages, last)
-        again = AveragedLadders(ladders, standardised, noise=0.1)(network.fusion, rows)
+        again = Averaged(ladders.features, standardised, noise=0.1)(network.fusion, rows)
     torch.testing.assert_close(given, wanted, rtol=1e-3, atol=1e-3)
     assert 0 < (again - given).abs().mean() < 0.2
     assert given.std(0).max() > 0.01
@@ -284,7 +284,7 @@ def test_f_s_of_averaged_ladders_is_that_of_whole_ones() -> None:
     fusion = AttendingFusion()
     fusion.attend_last = AGCA(LENGTH, "softmax")
     open_attention(fusion, 1.0)
-    averaged = AveragedLadders(ladders, Standardised(features(40), noise=0.0), noise=0.1)
+    averaged = Averaged(ladders.features, Standardised(features(40), noise=0.0), noise=0.1)
     rows = torch.tensor([4, 0])
     with torch.no_grad():
         wanted = fusion.attend_last(last[rows].float()).mean((2, 3))
@@ -347,3 +347,33 @@ def test_moments_are_those_of_each_channel() -> None:
     torch.testing.assert_close(
         deviation, stage.float().std((0, 2, 3), correction=0), rtol=1e-2, atol=1e-2
     )
+
+
+def test_averaged_pictures_are_learnt_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are drawn anew each step, and more is read off them than off whole pictures alone."""
+    original = FusionReaders.strength_error
+
+    def last_errors(*, counts: bool) -> float:
+        errors: list[float] = []
+        drawn: list[Tensor] = []
+
+        def recorded(
+            self: FusionReaders, pair: list[Tensor], given: StoredFeatures, chosen: Tensor
+        ) -> Tensor:
+            error = original(self, pair, given, chosen)
+            if len(chosen) < 48:
+                return error
+            errors.append(error.item())
+            drawn.append(chosen)
+            return error if counts else error.detach()
+
+        monkeypatch.setattr(FusionReaders, "strength_error", recorded)
+        network = StubNetwork(AttendingFusion)
+        network.fusion.attend_last = AGCA(LENGTH, "softmax")
+        config = FusionConfig(fusion_epochs=6, averaged_pictures=48, attention_start=1.0)
+        teach_fusion(network, features(160), config, seed=1)
+        assert len(errors) == 60
+        assert not torch.equal(drawn[0], drawn[1])
+        return sum(errors[-10:])
+
+    assert last_errors(counts=True) < 0.95 * last_errors(counts=False)

@@ -35,6 +35,7 @@ from training.datasets.vessels import draw_vessels
 from training.distortions import COMBINATIONS, UNLISTED, Distortion
 from training.group_teaching import teach
 from training.initial_filters import fill_stem
+from training.kept_parts import keep_parts
 from training.learner import (
     ORDER_MARGIN,
     PLACES,
@@ -322,6 +323,30 @@ def test_parts_are_mixed_with_what_they_began_as(
     narrower = replace(kept.narrow, widths=(WIDTHS[0], *(w // 2 for w in WIDTHS[1:])))
     with pytest.raises(InputError, match=r"old: .* Give narrow\.stem, narrow\.widths and"):
         part_states(replace(kept, narrow=narrower), folder, "AB")
+
+
+def test_taught_parts_are_kept_in_a_file_and_taken_from_it(tmp_path: Path) -> None:
+    learnt, folder = parts(2, own=3), RunFolder(tmp_path / "run")
+    for name, one in zip("AB", learnt, strict=True):
+        folder.save(name, {"learner": one.state_dict()})
+    path = tmp_path / "parts" / "run.safetensors"
+    keep_parts(folder, "AB", path)
+    narrow = NarrowConfig(stem=STEM, widths=WIDTHS, own_first=3, taught=str(path))
+    config = TrainingConfig(narrow=narrow)
+    states = part_states(config, RunFolder(tmp_path / "other"), "AB")
+    for state, one in zip(states, learnt, strict=True):
+        wanted = one.stages.state_dict()
+        assert state.keys() == wanted.keys()
+        assert all(torch.equal(state[key], wanted[key]) for key in wanted)
+    with pytest.raises(InputError, match="no part C"):
+        part_states(config, folder, "ABC")
+    with pytest.raises(InputError, match="part A is another network"):
+        part_states(replace(config, narrow=replace(narrow, own_first=2)), folder, "AB")
+    path.write_bytes(b"none")
+    with pytest.raises(InputError, match="cannot be read"):
+        part_states(config, folder, "AB")
+    with pytest.raises(InputError, match="lacks part C"):
+        keep_parts(folder, "ABC", path)
 
 
 def test_every_part_has_channels_of_its_own_after_the_first_stage() -> None:

@@ -129,8 +129,7 @@ def store_features(config: TrainingConfig, name: str, branch: Branch, folder: Ru
     stages = branch.stages
     if name == "resnet" and config.narrow.wanted and not config.resnet:
         narrow, count = config.narrow, len(patients(images))
-        made = (narrow.stem, narrow.widths, narrow.own_first)
-        stages = PartByPart(backbone, count, *made).eval()
+        stages = PartByPart(backbone, count, narrow.stem, narrow.widths, narrow.own_first).eval()
     state = {
         "views": pooled_stages(stages, views.__getitem__, len(views)),
         "fresh": pooled_stages(stages, lambda i: fresh[i][0], len(fresh)),

@@ -245,10 +245,10 @@ class FusionConfig:
         fusion_ladder_times: How often the fusion draws a ladder against 1 of all others, by the
             name of what was done to a clean study (`training.degradations`) or to a picture
             (`training.picture_degradations`). Varied ladders count 1.
-        averaged_pictures: Pictures a step whose stages are one average over their cells, as with
-            `averaged_ladders`, for strengths and scores.
         averaged_ladders: Further ladders a step, drawn in the same way, whose stages are averaged
             over their 7 x 7 cells first; they cost a 49th and teach what is read off averages.
+        averaged_pictures: Further pictures a step, drawn from all, whose stages are averaged in
+            the same way; they teach strengths and, with `fusion_scores`, scores.
         own_places: Whether the fusion learns the order of each kind of ladder through a reader of
             its own. One reader for all has to find what a lost resolution, which smooths, and lost
             counts, which grain, have in common.

@@ -8,6 +8,7 @@ difference of two channels answers to a coloured speck and hardly to grey anatom
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +37,19 @@ def _point(size: int, row: int, column: int, ring: int) -> Tensor:
     return kernel
 
 
+def _points(
+    size: int, mixtures: Sequence[tuple[float, float, float]], places: Sequence[int]
+) -> Iterator[Tensor]:
+    """Give (3, size, size) filters: points at all places of a square, mixture after mixture."""
+    for mixture, row, column in itertools.product(mixtures, places, places):
+        yield torch.tensor(mixture)[:, None, None] * _point(size, row, column, 1)
+
+
+def _phases(size: int) -> tuple[int, int]:
+    """Where in a filter of stride 2 a point meets every pixel in one of four channels."""
+    return size // 2, size // 2 + 1
+
+
 def _zero_mean(weight: Tensor) -> Tensor:
     return weight - weight.mean(dim=(2, 3), keepdim=True)
 
@@ -57,11 +71,10 @@ def fill_stem(state: dict[str, Tensor]) -> None:
     """
     weight = state["conv1.weight"]
     empty = (weight.flatten(1) == 0).all(1).nonzero().flatten().tolist()
-    centre = weight.shape[-1] // 2
-    places = itertools.product(OPPONENTS[3:], (centre, centre + 1), (centre, centre + 1))
-    for channel, (mixture, row, column) in zip(empty, places, strict=False):
-        point = _point(weight.shape[-1], row, column, 1)
-        weight[channel] = torch.tensor(mixture)[:, None, None] * point
+    size = weight.shape[-1]
+    points = _points(size, OPPONENTS[3:], _phases(size))
+    for channel, point in zip(empty, points, strict=False):
+        weight[channel] = point
         values = (
             ("weight", POINT_GAIN),
             ("bias", 0.0),
@@ -83,13 +96,9 @@ def see_noise_resnet(conv: nn.Conv2d, points: float = 0.5) -> None:
     size = conv.kernel_size[0]
     norm = conv.weight.flatten(1).norm(dim=1).mean()
     conv.weight.copy_(_zero_mean(conv.weight))
-    centre = size // 2
-    places = itertools.product(OPPONENTS, (centre, centre + 1), (centre, centre + 1))
-    for index, (mixture, row, column) in enumerate(places):
-        if index >= int(points * conv.out_channels):
-            break
-        point = _point(size, row, column, 1)
-        conv.weight[index] = torch.tensor(mixture)[:, None, None] * point
+    most = range(int(points * conv.out_channels))
+    for index, point in zip(most, _points(size, OPPONENTS, _phases(size)), strict=False):
+        conv.weight[index] = point
     scale = norm / conv.weight.flatten(1).norm(dim=1)
     conv.weight.mul_(scale[:, None, None, None])
 
@@ -108,10 +117,9 @@ def see_noise_swin(conv: nn.Conv2d, brightness: float = 0.1) -> None:
     size = conv.kernel_size[0]
     conv.weight.copy_(_zero_mean(conv.weight))
     mixtures = (OPPONENTS[3], OPPONENTS[4], OPPONENTS[6])
-    places = list(itertools.product(mixtures, range(size), range(size)))
-    for index, (mixture, row, column) in enumerate(places[: conv.out_channels // 2]):
-        point = _point(size, row, column, 1)
-        conv.weight[index] = torch.tensor(mixture)[:, None, None] * point
+    most = range(conv.out_channels // 2)
+    for index, point in zip(most, _points(size, mixtures, range(size)), strict=False):
+        conv.weight[index] = point
     conv.weight.div_(conv.weight.flatten(1).norm(dim=1)[:, None, None, None])
     conv.weight[-8:] += brightness * torch.randn(8, 3, 1, 1) / size
     if conv.bias is not None:

@@ -121,10 +121,9 @@ class NarrowResNet(nn.Module):
         """Outputs of all four stages, from what parts share."""
         outputs = [shared[-1]]
         if self.own is not None:
-            own: Tensor | None = None
-            for block, read in zip(self.own, shared, strict=False):
-                own = block(read, read) if own is None else block(torch.cat((read, own), 1), own)
-            assert own is not None
+            own = self.own[0](shared[0], shared[0])
+            for block, read in zip(self.own[1:], shared[1:], strict=False):
+                own = block(torch.cat((read, own), 1), own)
             outputs = [torch.cat((shared[-1], own), 1)]
         for layer in (self.layer2, self.layer3, self.layer4):
             outputs.append(layer(outputs[-1]))

@@ -31,7 +31,7 @@ from training.features import refresh_statistics
 from training.group_teaching import group_source, in_processes, own_seed, teach
 from training.initial_filters import fill_stem
 from training.kept_parts import read_parts
-from training.narrow import NarrowLearner
+from training.narrow import NarrowLearner, NarrowResNet
 from training.run_folder import RunFolder
 from training.widening import SHARED, State, cut_out
 
@@ -174,18 +174,16 @@ def part_states(config: TrainingConfig, folder: RunFolder, parts: Sequence[str])
         InputError: The file to start from, or that of taught parts, is not made of narrow networks
             as wide as these.
     """
-    share = config.narrow.start_share
-    if config.narrow.taught:
-        narrow = config.narrow
-        like = NarrowLearner(narrow.stem, narrow.widths, own_first=narrow.own_first)
-        return read_parts(Path(narrow.taught), parts, like.stages.state_dict())
+    narrow, share = config.narrow, config.narrow.start_share
+    if narrow.taught:
+        like = NarrowResNet(narrow.stem, narrow.widths, narrow.own_first)
+        return read_parts(Path(narrow.taught), parts, like.state_dict())
     wide = load_model(Path(config.start)).network.resnet.state_dict() if share else {}
     states = []
     for number, part in enumerate(parts):
-        narrow = config.narrow
         learner = NarrowLearner(narrow.stem, narrow.widths, own_first=narrow.own_first)
         state = learner.stages.state_dict()
-        if config.narrow.kept:
+        if narrow.kept:
             states.append(_cut(wide, state, number, config))
             continue
         stored = folder.load(part)

@@ -1,4 +1,4 @@
-"""What a run was begun with beside its configuration: the labelled pictures and the start file."""
+"""What a run was begun with beside its configuration: labelled pictures and files of weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from training.pretrain import BRANCHES
 from training.run_folder import RunFolder
 from training.swin_training import SWIN_GROUPS
 
-LABELLED, START = "labelled", "start"
+LABELLED, START, TAUGHT = "labelled", "start", "taught"
 """Names in the run folder's record."""
 
 
@@ -40,28 +40,31 @@ def keep_labelled(folder: RunFolder, images: Sequence[LabelledImage]) -> None:
 
 
 def keep_start(folder: RunFolder, config: TrainingConfig, images: Sequence[LabelledImage]) -> None:
-    """Note the weights file that a run starts from, or see that it is still the same.
+    """Note the weights file that a run starts from and that of its taught parts, if any.
+
+    Or see that they are still the same.
 
     Nothing is asked once all that is taken from it is stored, since it takes part no more. A run
     folder from before this was noted goes on with the file that is there.
 
     Args:
         folder: The run's.
-        config: Names the file, or none.
+        config: Names the files, or none.
         images: The labelled pictures; their patients name the parts of the narrow networks.
 
     Raises:
         InputError: The run was begun with another file at that path.
     """
-    if not config.start or all_is_stored(folder, config, images):
+    if all_is_stored(folder, config, images):
         return
-    if not folder.begun_with(START, sha256_of(Path(config.start))):
-        raise InputError(
-            config.start,
-            f"the run {folder.path} was begun with another file at this path, with the SHA-256 "
-            f"{folder.sources()[START]}",
-            "Put that file back, or give the new run another name or another folder (--runs)",
-        )
+    for name, path in ((START, config.start), (TAUGHT, config.narrow.taught)):
+        if path and not folder.begun_with(name, sha256_of(Path(path))):
+            raise InputError(
+                path,
+                f"the run {folder.path} was begun with another file at this path, with the SHA-256 "
+                f"{folder.sources()[name]}",
+                "Put that file back, or give the new run another name or another folder (--runs)",
+            )
 
 
 def all_is_stored(

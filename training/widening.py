@@ -42,8 +42,8 @@ class _Place:
 
     def of(self, source: Tensor) -> Tensor:
         """Take the tensor out of the wide one."""
-        taken = source[self.rows]
-        return taken.clone() if self.columns is None else taken[:, self.columns]
+        rows = source[self.rows]
+        return rows if self.columns is None else rows[:, self.columns]
 
     def fits(self, target: Tensor) -> bool:
         """Whether the wide tensor is large enough."""
@@ -71,8 +71,12 @@ def _place(key: str, part: State, number: int) -> _Place:
     else:
         rows = number * height + torch.arange(height)
         columns = in_first if key in READS_SHARED else number * width + torch.arange(width)
-    wide = FIRST + key.removeprefix(OWN) if key.startswith(OWN) else key
-    return _Place(wide, rows, columns if width else None)
+    return _Place(_wide_key(key), rows, columns if width else None)
+
+
+def _wide_key(key: str) -> str:
+    """Name the tensor of the wide network that holds one of a part's."""
+    return FIRST + key.removeprefix(OWN) if key.startswith(OWN) else key
 
 
 def _widths(part: State, stage: str) -> tuple[int, int]:
@@ -128,9 +132,7 @@ def parts_that_fit(stem: int, widths: Sequence[int], own_first: int = 0) -> int:
     """
     if stem > STEM or widths[0] > RESNET_CHANNELS[0]:
         return 0
-    room = [
-        (channels, width) for channels, width in zip(RESNET_CHANNELS[1:], widths[1:], strict=True)
-    ]
+    room = list(zip(RESNET_CHANNELS[1:], widths[1:], strict=True))
     if own_first:
         room.append((RESNET_CHANNELS[0] - widths[0], own_first))
     return min(channels // width for channels, width in room)
@@ -154,7 +156,7 @@ def cut_out(wide: State, part: State, number: int) -> dict[str, Tensor]:
     fresh = _lacks_own(wide, part, number)
     for key, like in part.items():
         if like.ndim == 0:
-            state[key] = wide[FIRST + key.removeprefix(OWN) if key.startswith(OWN) else key].clone()
+            state[key] = wide[_wide_key(key)].clone()
             continue
         place = _place(key, part, number)
         source = wide[place.key]

@@ -316,6 +316,9 @@ def test_taught_parts_are_neither_taught_again_nor_mixed(tmp_path: Path, root: P
             begin_run(replace(config, narrow=refused), tmp_path / "runs")
     begin_run(replace(config, narrow=kept), tmp_path / "runs")
     assert kept.wanted
+    (tmp_path / "parts").write_bytes(b"others")
+    with pytest.raises(InputError, match=r"parts: .* begun with another file at this path"):
+        begin_run(replace(config, narrow=kept), tmp_path / "runs")
 
 
 @pytest.mark.parametrize("place", ["narrow", "swin_groups"])

@@ -60,24 +60,28 @@ def fresh_pictures(config: TrainingConfig, slices: tuple[CleanSlice, ...]) -> Di
     """The freshly distorted whole slices whose features are stored."""
     fusion = config.fusion
     variety = Variety(zoom=fusion.zoom)
-    sampling = Sampling(grid=fusion.grid, variety=variety, uncoded=fusion.uncoded)
+    sampling = Sampling(
+        grid=fusion.grid, variety=variety, uncoded=fusion.uncoded, size=config.input_size
+    )
     return DistortedSlices(slices, sampling, seed=config.seed + FRESH_SEED, length=fusion.pictures)
 
 
 def labelled_views(config: TrainingConfig, images: tuple[LabelledImage, ...]) -> LabelledViews:
     """The views of the labelled images whose features are stored."""
-    return LabelledViews(images, config.fusion.labelled_views, config.seed + VIEWS_SEED)
+    views, seed = config.fusion.labelled_views, config.seed + VIEWS_SEED
+    return LabelledViews(images, views, seed, config.input_size)
 
 
 def read_ladders(config: TrainingConfig, folder: RunFolder) -> list[Ladder]:
     """The degraded slices whose features are stored; none where the configuration has none."""
-    fusion, seed = config.fusion, config.seed + LADDERS_SEED
+    fusion, size, seed = config.fusion, config.input_size, config.seed + LADDERS_SEED
     volumes = data_root() / config.data.volumes
     of_studies = partial(
         stored_ladders,
         volumes,
         held_out=fusion.ladder_held_out,
         cache=cache_folder(config, folder),
+        size=size,
     )
     ladders: list[Ladder] = []
     if fusion.ladders:
@@ -92,11 +96,11 @@ def read_ladders(config: TrainingConfig, folder: RunFolder) -> list[Ladder]:
                 "Name data.chest_ct or data.phantoms, or leave this out",
             )
         variety = Variety(zoom=fusion.zoom)
-        ladders += varied_ladders(others, fusion.varied_ladders, variety, seed=seed)
+        ladders += varied_ladders(others, fusion.varied_ladders, variety, seed=seed, size=size)
     if fusion.picture_ladders:
         content = ladder_slices(config, read_slices(config, folder))
         variety = Variety(zoom=fusion.zoom)
-        ladders += picture_ladders(content, fusion.picture_ladders, variety, seed=seed)
+        ladders += picture_ladders(content, fusion.picture_ladders, variety, seed=seed, size=size)
     for number, degradation in enumerate(DEGRADATIONS, 1):
         if more := fusion.more_ladders.get(degradation.name):
             ladders += of_studies(
@@ -116,10 +120,11 @@ def store_features(config: TrainingConfig, name: str, branch: Branch, folder: Ru
     slices = read_slices(config, folder)
     images = read_images(config.data, data_root())
     branch.stages.load_state_dict(dequantise(quantise(branch.stages.state_dict())))
-    branch.set_input_size(224)
+    branch.set_input_size(config.input_size)
     branch.eval()
     fusion = config.fusion
-    whole = Sampling(variety=Variety(zoom=fusion.zoom), uncoded=fusion.uncoded)
+    variety = Variety(zoom=fusion.zoom)
+    whole = Sampling(variety=variety, uncoded=fusion.uncoded, size=config.input_size)
     statistics = DistortedSlices(slices, whole, seed=config.seed + STATISTICS_SEED, length=10**6)
     keep = SHARED if name == "resnet" and config.narrow.wanted else ()
     refresh_statistics(branch.stages, lambda i: statistics[i][0], fusion.statistics, keep=keep)
@@ -297,6 +302,7 @@ def run_branch(config: TrainingConfig, name: str, folder: RunFolder) -> None:
         folder,
         seed=config.seed,
         checkpoint_minutes=config.checkpoint_minutes,
+        size=config.input_size,
     )
     store_features(config, name, branch, folder)
 

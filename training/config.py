@@ -365,6 +365,7 @@ class TrainingConfig:
         pretrained: Start from timm's ImageNet weights.
         start: A weights file of this project, made with narrow networks of the same widths, whose
             backbones training goes on from; empty for none.
+        input_size: Height and width of the network's input, a multiple of 32; the paper's is 224.
         dropout: Of the regressor when the whole network is trained.
         checkpoint_minutes: Time between checkpoints.
         data: Where images come from.
@@ -384,6 +385,7 @@ class TrainingConfig:
     threads: int = 1
     pretrained: bool = False
     start: str = ""
+    input_size: int = 224
     dropout: float = 0.5
     checkpoint_minutes: float = 3.0
     data: DataConfig = dataclasses.field(default_factory=DataConfig)

@@ -63,7 +63,9 @@ def crossvalidate_whole(
         model = load_model(train(own, config_path, runs))
         held_out = leave_out(images, patient).held_out
         given = torch.tensor([i.score for i in held_out])
-        results[patient] = score_images(model.network, held_out, model.info.scale), given
+        info = model.info
+        scores = score_images(model.network, held_out, info.scale, size=info.preprocessing.size)
+        results[patient] = scores, given
     return table(results)
 
 

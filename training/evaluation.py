@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from MSIQALib.likert import SCORE_RANGE
 from MSIQALib.model.weights_info import ScoreScale
 from training.config import Target
-from training.datasets.distorted import normalise
+from training.datasets.distorted import INPUT_SIZE, normalise
 from training.datasets.labelled import LabelledImage
 from training.global_batch import process_count, process_number
 from training.metrics import Agreement, agreement
@@ -55,6 +55,7 @@ def score_images(
     images: Sequence[LabelledImage],
     scale: ScoreScale = SCALES["likert"],
     batch: int = BATCH,
+    size: int = INPUT_SIZE,
 ) -> Tensor:
     """Score labelled images as they are, in Likert units.
 
@@ -63,8 +64,9 @@ def score_images(
         images: Which.
         scale: From the network's units to Likert.
         batch: Images at once.
+        size: Height and width of the network's input.
     """
-    scores = score_pictures(network, InputPictures(images), range(len(images)), batch)
+    scores = score_pictures(network, InputPictures(images, size), range(len(images)), batch)
     return scale.offset + scale.factor * scores
 
 

@@ -60,7 +60,9 @@ def group_source(
             slices,
             pristine,
             share=config.narrow.pristine,
-            sampling=Sampling(phase.source_size, phase.grid, variety, phase.uncoded),
+            sampling=Sampling(
+                phase.source_size, phase.grid, variety, phase.uncoded, config.input_size
+            ),
             size=phase.group_size,
             seed=1000 * seed + number,
             ladders=phase.ladders,
@@ -120,7 +122,7 @@ def teach(
             with _weights(learner, phase):
                 measure(phase)
         learner.freeze_statistics(phase.kept_statistics > 0)
-        learner.set_input_size(Sampling(phase.source_size).input_size)
+        learner.set_input_size(drawn.sampling.input_size)
         learner.train()
         losses: list[float] = []
         for step in range(start, phase.steps):

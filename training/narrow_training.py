@@ -152,7 +152,8 @@ def measure(
         count: How many pictures.
         uncoded: Share of those of quality 100 that are not JPEG-coded.
     """
-    whole = Sampling(grid=1.0, variety=Variety(zoom=config.fusion.zoom), uncoded=uncoded)
+    variety = Variety(zoom=config.fusion.zoom)
+    whole = Sampling(grid=1.0, variety=variety, uncoded=uncoded, size=config.input_size)
     pictures = DistortedSlices(slices, whole, seed=config.seed + MEASURE_SEED, length=10**6)
     keep = tuple(f"stages.{name}" for name in SHARED) if learner.first_is_frozen else ()
     refresh_statistics(learner, lambda i: pictures[i][0], count, keep=keep)

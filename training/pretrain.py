@@ -18,7 +18,7 @@ from MSIQALib.model.config import RESNET_CHANNELS, STAGE_COUNT, SWIN_CHANNELS
 from training.config import LevelsPhase
 from training.datasets.clean_slices import CleanSlice
 from training.datasets.composition import Variety
-from training.datasets.distorted import DistortedSlices, Sampling, normalise
+from training.datasets.distorted import INPUT_SIZE, DistortedSlices, Sampling, normalise
 from training.global_batch import seed_step
 from training.initial_filters import see_noise_resnet, see_noise_swin
 from training.levels import StageHeads
@@ -90,25 +90,7 @@ class Branch(nn.Module):
     def set_input_size(self, size: int) -> None:
         """Make Swin take (size, size) images; its windows stay as they are."""
         if self.name == "swin":
-            resize_swin(self.stages, size)
-
-
-def resize_swin(swin: Any, size: int) -> None:
-    """Change the input size of a Swin-T and keep its windows of 7 x 7.
-
-    Stages smaller than a window are padded to one. At 224 it is timm's own network again.
-
-    Args:
-        swin: A SwinStages.
-        size: Height and width of the images.
-    """
-    swin.patch_embed.set_input_size(img_size=(size, size))
-    grid = size // swin.patch_embed.patch_size[0]
-    for index, layer in enumerate(swin.layers):
-        # A stage's downsampling comes first, so it is told the size of the stage before.
-        feature = grid if index == 0 else -(-grid // 2 ** (index - 1))
-        own = grid if index == 0 else (feature + 1) // 2
-        layer.set_input_size((feature, feature), (7, 7), always_partition=own < 7)
+            self.stages.set_input_size(size)
 
 
 def pretrain(
@@ -119,6 +101,7 @@ def pretrain(
     *,
     seed: int,
     checkpoint_minutes: float,
+    size: int = INPUT_SIZE,
     stop: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Run all phases, from the last checkpoint where there is one.
@@ -131,6 +114,7 @@ def pretrain(
         seed: Of the pictures, and of what the backbone draws in each step (Swin-T leaves out
             some of its paths), so that an interruption changes nothing.
         checkpoint_minutes: Between checkpoints.
+        size: Height and width of the network's input where it sees whole pictures.
         stop: Asked after each step; True stops the run where it can go on later.
 
     Returns:
@@ -151,7 +135,7 @@ def pretrain(
         optimiser = _optimiser(branch, phase, phases[:number])
         if number == state["phase"] and "optimiser" in state:
             optimiser.load_state_dict(state["optimiser"])
-        sampling = Sampling(phase.source_size, phase.grid, Variety(zoom=phase.zoom))
+        sampling = Sampling(phase.source_size, phase.grid, Variety(zoom=phase.zoom), size=size)
         pictures = DistortedSlices(
             slices, sampling, seed=seed, length=drawn + phase.steps * phase.batch
         )

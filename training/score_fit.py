@@ -57,6 +57,7 @@ def fresh_network(config: TrainingConfig) -> MSIQA:
             "Run once with access to huggingface.co, copy the Hugging Face cache "
             "(~/.cache/huggingface) of a computer that has it, or set pretrained: false",
         ) from error
+    network.set_input_size(config.input_size)
     if config.whole.target == "likert":
         centre_score(network)
     return network

@@ -43,6 +43,7 @@ class ScoredPictures:
         slices: Clean content for the fresh pictures; may be empty where there are none.
         config: Share of fresh pictures, their content's magnification, and who distorts.
         seed: Another seed, other pictures.
+        size: Height and width of the network's input.
 
     Raises:
         InputError: The images lack what fresh pictures are scored by, or views are made of.
@@ -58,21 +59,23 @@ class ScoredPictures:
         config: WholeConfig,
         *,
         seed: int,
+        size: int = INPUT_SIZE,
     ) -> None:
         if config.fresh:
             require_combinations(images)
         self._config = config
         self._seed = seed
+        self._size = size
         self.images = len(images)
-        self._views = LabelledViews(images, VIEWS if config.views else 1, seed)
+        self._views = LabelledViews(images, VIEWS if config.views else 1, seed, size)
         self._means = mean_scores(images) if config.fresh else {}
-        sampling = Sampling(grid=1.0, variety=Variety(zoom=config.zoom))
+        sampling = Sampling(grid=1.0, variety=Variety(zoom=config.zoom), size=size)
         self._fresh = DistortedSlices(slices, sampling, seed=seed, length=2**62)
 
     def __call__(self, index: int) -> tuple[Tensor, float]:
         """Give picture number `index` and its score in Likert units.
 
-        It is (3, 224, 224) uint8 and finished; with `distort_on_device` it is (3, 512, 512) and
+        It is (3, S, S) uint8 and finished; with `distort_on_device` it is (3, 512, 512) and
         clean, for `finish`.
         """
         view = self._view(index)
@@ -94,14 +97,14 @@ class ScoredPictures:
             numbers: (n,) theirs.
 
         Returns:
-            (n, 3, 224, 224) uint8, on the same device.
+            (n, 3, S, S) uint8, on the same device.
         """
         if not self._config.distort_on_device:
             return pictures
         indices = [int(number) for number in numbers]
         distortions = [self._distortion(index) for index in indices]
         seeds = [[self._seed, index] for index in indices]
-        return distort_on_device(pictures, distortions, seeds, INPUT_SIZE)
+        return distort_on_device(pictures, distortions, seeds, self._size)
 
     def _view(self, index: int) -> int | None:
         """Which view of which labelled image picture `index` is; None for a fresh picture."""
@@ -127,16 +130,18 @@ class InputPictures:
 
     Args:
         images: Which.
+        size: Height and width of the network's input.
     """
 
-    def __init__(self, images: Sequence[LabelledImage]) -> None:
+    def __init__(self, images: Sequence[LabelledImage], size: int = INPUT_SIZE) -> None:
         self.images = tuple(images)
+        self._size = size
         self._kept: dict[int, Tensor] = {}
 
     def batch(self, numbers: Sequence[int]) -> Tensor:
-        """Give (n, 3, 224, 224) uint8."""
+        """Give (n, 3, S, S) uint8."""
         for number in numbers:
             if number not in self._kept:
                 picture: Picture = self.images[number].read()
-                self._kept[number] = to_tensor(shrink(picture, INPUT_SIZE))
+                self._kept[number] = to_tensor(shrink(picture, self._size))
         return torch.stack([self._kept[number] for number in numbers])

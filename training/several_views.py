@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from MSIQALib.assessment.views import SHIFTS, shifted
+from training.datasets.distorted import INPUT_SIZE
 from training.datasets.labelled import LabelledImage
 from training.distortions import Picture
 from training.evaluation import score_pictures
@@ -49,7 +50,10 @@ class _Viewed:
 
 
 def score_views(
-    network: nn.Module, images: Sequence[LabelledImage], views: Sequence[View]
+    network: nn.Module,
+    images: Sequence[LabelledImage],
+    views: Sequence[View],
+    size: int = INPUT_SIZE,
 ) -> Tensor:
     """Score each image as the mean over its views, in the network's own units.
 
@@ -57,6 +61,7 @@ def score_views(
         network: In evaluation mode; gives something with a `score` (n,).
         images: As they are in the data set.
         views: What is shown of each.
+        size: Height and width of the network's input.
 
     Returns:
         (N,) float32.
@@ -64,5 +69,5 @@ def score_views(
     scores = []
     for view in views:
         shown: Any = [_Viewed(image, view) for image in images]
-        scores.append(score_pictures(network, InputPictures(shown), range(len(images))))
+        scores.append(score_pictures(network, InputPictures(shown, size), range(len(images))))
     return torch.stack(scores).mean(0)

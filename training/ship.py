@@ -43,7 +43,8 @@ LARGEST_SHIFT = 0.02
 
 PHANTOM_SLICES = 8
 CALIBRATION_STRIDE = 13
-ORIGINAL_SCORES = SHIPPED.with_suffix(".float32-scores.json")
+ORIGINAL_SCORES = ".float32-scores.json"
+"""Suffix of the originals' scores, beside the weights that are shipped."""
 
 
 def phantom_pictures(slices: int = PHANTOM_SLICES) -> dict[str, Picture]:
@@ -144,7 +145,8 @@ def main() -> None:
     more = {}
     if arguments.metrics:
         more["cross_validation"] = json.loads(arguments.metrics.read_text(encoding="utf-8"))
-    shift = ship(arguments.source, arguments.target, ORIGINAL_SCORES, more)
+    scores = arguments.target.with_suffix(ORIGINAL_SCORES)
+    shift = ship(arguments.source, arguments.target, scores, more)
     size = arguments.target.stat().st_size / 2**20
     logger.info("%s: %.1f MiB, largest shift %.4f Likert", arguments.target, size, shift)
 

@@ -23,7 +23,6 @@ from training.config import TrainingConfig, read_config
 from training.content import read_slices
 from training.group_teaching import group_source, in_processes, own_seed, teach
 from training.learner import Learner
-from training.pretrain import resize_swin
 from training.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
@@ -43,7 +42,7 @@ class SwinLearner(Learner):
 
     def set_input_size(self, size: int) -> None:
         """As of `Learner`; the windows stay as they are."""
-        resize_swin(self.stages, size)
+        self.stages.set_input_size(size)
 
 
 def train_swin(config: TrainingConfig, folder: RunFolder) -> None:

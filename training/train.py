@@ -29,6 +29,7 @@ import torch
 from MSIQALib.errors import MSIQAError
 from MSIQALib.model.checkpoint import save_model
 from MSIQALib.model.network import MSIQA
+from MSIQALib.model.preprocessing import Preprocessing
 from MSIQALib.model.weights_info import WeightsInfo
 from training.begin import begin_run
 from training.branch_features import load_features
@@ -140,14 +141,18 @@ def train(config: TrainingConfig, config_path: Path, runs: Path) -> Path:
     scale = SCALES[config.whole.target]
     if config.whole.wanted:
         slices = read_slices(config, folder) if config.whole.fresh else ()
-        pictures = ScoredPictures(chosen, slices, config.whole, seed=config.seed)
+        pictures = ScoredPictures(
+            chosen, slices, config.whole, seed=config.seed, size=config.input_size
+        )
+        watched = InputPictures(left_out, config.input_size)
+        evaluation = Evaluation(watched, scale) if left_out else None
         train_whole(
             network,
             pictures,
             config,
             quality_loss(config),
             folder,
-            evaluate=Evaluation(InputPictures(left_out), scale) if left_out else None,
+            evaluate=evaluation,
             accelerator=accelerator,
         )
     if accelerator.is_main_process:
@@ -198,7 +203,7 @@ def measure(
         results = {}
         for patient in sorted({i.patient for i in part}):
             own = [i for i in part if i.patient == patient]
-            predicted = score_images(network, own, scale)
+            predicted = score_images(network, own, scale, size=config.input_size)
             results[patient] = predicted, torch.tensor([i.score for i in own])
         if results:
             metrics[name] = table(results)
@@ -223,6 +228,7 @@ def export(
     }
     info = WeightsInfo(
         config=replace(network.config, pretrained=False),
+        preprocessing=Preprocessing(size=config.input_size),
         scale=SCALES[config.whole.target],
         provenance=provenance,
     )

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from MSIQALib.cli.arguments import DeviceOption, ModelOption
-from MSIQALib.errors import InputError, MSIQAError
+from MSIQALib.errors import MSIQAError
+from MSIQALib.model.shipped import find_weights
 
 if TYPE_CHECKING:
     from MSIQALib.viewer.serving import Address
@@ -87,8 +88,7 @@ def viewer(
     if pet is not None and ct is None:
         raise typer.BadParameter("A PET needs its CT: give --ct, too")
     _check_installed()
-    if model is not None and not model.is_file():
-        raise InputError(model, "there is no such file", "Check the path of --model")
+    weights = None if model is None else find_weights(model).resolve()
     from MSIQALib.viewer.limits import GIB, UploadLimits
     from MSIQALib.viewer.serving import ServingOptions, serve
     from MSIQALib.viewer.sessions import SessionOptions
@@ -103,7 +103,7 @@ def viewer(
             studies=_studies(ct, pet, study, phantom_folder),
             assess_first=assess,
             device=device,
-            weights=None if model is None else model.resolve(),
+            weights=weights,
             limits=UploadLimits(sent=sent, stored=3 * sent),
             idle_seconds=idle_hours * 3600.0,
             most=most_browsers,

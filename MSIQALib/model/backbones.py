@@ -10,6 +10,8 @@ from torch import nn
 
 RESNET_NAME = "resnet50"
 SWIN_NAME = "swin_tiny_patch4_window7_224"
+WINDOW = 7
+"""Rows and columns of Swin-T's windows, in cells."""
 
 
 class ResNetStages(nn.Module):
@@ -78,3 +80,23 @@ class SwinStages(nn.Module):
             x = layer(x)
             outputs.append(x.permute(0, 3, 1, 2))
         return outputs
+
+    def set_input_size(self, size: int) -> None:
+        """Take (size, size) images from now on; the windows of 7 x 7 stay as they are.
+
+        Stages smaller than a window are padded to one. At 224 it is timm's own network again.
+
+        Args:
+            size: Height and width of the images.
+        """
+        embed: Any = self.patch_embed
+        embed.set_input_size(img_size=(size, size))
+        grid = size // embed.patch_size[0]
+        for index, layer in enumerate(self.layers):
+            # A stage's downsampling comes first, so it is told the size of the stage before.
+            feature = grid if index == 0 else -(-grid // 2 ** (index - 1))
+            own = grid if index == 0 else (feature + 1) // 2
+            timm_layer: Any = layer
+            timm_layer.set_input_size(
+                (feature, feature), (WINDOW, WINDOW), always_partition=own < WINDOW
+            )

@@ -8,6 +8,7 @@ from pathlib import Path
 from safetensors.torch import load_file, save_file
 
 from MSIQALib.atomic import atomic_path
+from MSIQALib.errors import ModelFileError
 from MSIQALib.model.network import MSIQA
 from MSIQALib.model.quantization import dequantise, quantise
 from MSIQALib.model.state import check_state
@@ -65,4 +66,8 @@ def load_model(path: Path) -> LoadedModel:
     expected = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
     check_state(path, state, expected, remedy=REMEDY)
     network.load_state_dict(state)
+    try:
+        network.set_input_size(info.preprocessing.size)
+    except ValueError as error:
+        raise ModelFileError(path, str(error), REMEDY) from error
     return LoadedModel(network.eval(), info)

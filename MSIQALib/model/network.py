@@ -12,6 +12,9 @@ from MSIQALib.model.config import ModelConfig
 from MSIQALib.model.fusion import MultiScaleFusion
 from MSIQALib.model.regressor import ScoreRegressor
 
+CELL = 32
+"""Pixels of the input along a cell of the last stage."""
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -51,11 +54,25 @@ class MSIQA(nn.Module):
             fs_channels=self.fusion.last_channels,
         )
 
+    def set_input_size(self, size: int) -> None:
+        """Take (size, size) images from now on, 224 at first; no weight changes.
+
+        Args:
+            size: A multiple of 32, so that the last stage has whole cells.
+
+        Raises:
+            ValueError: It is none.
+        """
+        if size <= 0 or size % CELL:
+            raise ValueError(f"The input's size must be a multiple of {CELL}: {size}")
+        if self.swin is not None:
+            self.swin.set_input_size(size)
+
     def forward(self, image: torch.Tensor, *, features: bool = False) -> Prediction:
         """Score a batch of fused PET/CT slices.
 
         Args:
-            image: (N, 3, 224, 224), prepared by
+            image: (N, 3, 224, 224), or of the size that was set, prepared by
                 :class:`~MSIQALib.model.preprocessing.Preprocessing`.
             features: Also return the feature maps.
 

@@ -287,6 +287,14 @@ def test_a_share_of_no_start_or_more_than_all_of_it_is_refused(
         begin_run(config, tmp_path / "runs")
 
 
+@pytest.mark.parametrize("size", [0, -224, 300])
+def test_an_input_without_whole_cells_is_refused(tmp_path: Path, root: Path, size: int) -> None:
+    with pytest.raises(
+        InputError, match=rf"input_size: .* of {size} pixels\. Give a multiple of 32"
+    ):
+        begin_run(replace(STORED, input_size=size), tmp_path / "runs")
+
+
 def test_channels_of_a_parts_own_need_weights_to_start_from(tmp_path: Path, root: Path) -> None:
     start = tmp_path / "weights"
     start.write_bytes(b"weights")

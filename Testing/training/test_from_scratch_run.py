@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 
@@ -16,10 +17,19 @@ from MSIQALib.model.checkpoint import load_model, save_model
 from MSIQALib.model.config import ModelConfig
 from MSIQALib.model.network import MSIQA
 from MSIQALib.model.weights_info import WeightsInfo
-from training.config import read_config
+from training.branch_features import load_features
+from training.config import TrainingConfig, read_config
 from training.crossvalidate import crossvalidate_stored
-from training.datasets.labelled import LabelledImage, write_labelled
+from training.datasets.labelled import (
+    LabelledImage,
+    data_root,
+    read_labelled,
+    write_labelled,
+)
 from training.distortions import COMBINATIONS, distort_to_jpeg
+from training.evaluation import score_images
+from training.fit import branch_scores
+from training.fused_vectors import fused
 from training.narrow_training import train_part
 from training.run_folder import RunFolder
 from training.train import train
@@ -121,25 +131,30 @@ def test_one_command_goes_from_random_weights_to_scores(
     metrics = json.loads((folder.path / "metrics.json").read_text())
     assert metrics["trained_on"]["pooled"]["n"] == 54
 
-    # Heads alone learn, or nothing does: parts and Swin must come out as they are in the file.
+    # Heads alone learn, or nothing does, on a finer grid: parts and Swin must come out as they
+    # are in the file.
     heads = LONGER.replace("WEIGHTS", str(weights))
     nothing = "\n".join(
         "  start_share: 1.0" if "parts:" in line else line
         for line in heads.replace("longer", "kept")
-        .replace("statistics: 16", "statistics: 0")
+        .replace("statistics: 16", "statistics: 0\n  ladders: 1")
+        .replace("narrow:", "input_size: 256\nnarrow:")
         .splitlines()
     )
     for name, text in {"longer": heads, "kept": nothing}.items():
         path = tmp_path / f"{name}.yaml"
         path.write_text(text)
         config = read_config(path)
-        again = load_model(train(config, path, runs)).network
+        model = load_model(train(config, path, runs))
+        again = model.network
         came_out_as_they_were(again, network)
         assert not torch.equal(
             again.fusion.state_dict()["reduce.0.weight"],
             network.fusion.state_dict()["reduce.0.weight"],
         )
     assert not (runs / "kept" / "A.ckpt").exists()
+    assert model.info.preprocessing.size == 256
+    what_was_stored_is_what_the_network_sees(config, RunFolder(runs / "kept"), again)
     image = torch.rand(1, 3, 224, 224)
     with torch.no_grad():
         for given, wanted in zip(
@@ -160,6 +175,28 @@ def came_out_as_they_were(again: MSIQA, before: MSIQA) -> None:
             assert torch.allclose(state[name], tensor, atol=tensor.abs().max().item() / 100), name
     for name, tensor in before.swin.state_dict().items():
         assert torch.allclose(again.swin.state_dict()[name], tensor, atol=1e-2), name
+
+
+def what_was_stored_is_what_the_network_sees(
+    config: TrainingConfig, folder: RunFolder, network: MSIQA
+) -> None:
+    """Compare scores of stored features with those of the pictures, at the run's input size."""
+    images = read_labelled(data_root() / "set")
+    stored = load_features(config, folder)
+    assert stored.ladders is not None
+    of_features = branch_scores(network, *fused(network, stored.labelled))
+    of_pictures = score_images(network, images, size=config.input_size)
+    assert of_pictures.std() > 0.01
+    torch.testing.assert_close(of_features, of_pictures, atol=2e-2, rtol=0)
+    coarser = score_images(load_model_at(network, 224), images)
+    assert (coarser - of_pictures).abs().max() > 2e-2
+
+
+def load_model_at(network: MSIQA, size: int) -> MSIQA:
+    """A copy that sees pictures of another size."""
+    other = copy.deepcopy(network)
+    other.set_input_size(size)
+    return other
 
 
 def refused(tmp_path: Path, text: str, match: str) -> None:

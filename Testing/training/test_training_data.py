@@ -286,6 +286,22 @@ def test_network_input_is_minus_one_to_one() -> None:
     assert batch.flatten().tolist() == [-1, 1] * 3
 
 
+def test_a_larger_input_shows_the_same_picture_in_more_pixels() -> None:
+    values = np.random.default_rng(3).integers(-800, 800, (512, 512)).astype(np.int16)
+    clean = (CleanSlice("P", values, np.full(values.shape, 2, np.float16)),)
+    usual, fine = (
+        DistortedSlices(clean, sampling, seed=5, length=4)
+        for sampling in (Sampling(uncoded=0.5), Sampling(uncoded=0.5, size=448))
+    )
+    for index in range(4):
+        assert fine.strengths(index) == usual.strengths(index)
+        large, small = fine[index], usual[index]
+        assert large[0].shape == (3, 448, 448)
+        assert small[0].shape == (3, 224, 224)
+        assert torch.equal(large[2], small[2])  # the damage, measured before resizing
+    assert Sampling(source_size=256, size=448).input_size == 224
+
+
 def test_views_need_the_pristine_picture_of_the_slice(tmp_path: Path) -> None:
     images = [image("A", 1.0, COMBINATIONS[5])]
     assert len(LabelledViews(images, views=1, seed=1)) == 1
@@ -297,6 +313,9 @@ def test_views_are_new_draws_of_the_same_slice(data_root: Path) -> None:
     images = [i for i in read_labelled(data_root / "pet-ct-iqa-ds") if i.patient == "A"]
     views = LabelledViews(images, views=3, seed=1)
     assert len(views) == 3 * len(images)
+    fine = LabelledViews(images, views=3, seed=1, size=448)
+    assert fine[4].shape == (3, 448, 448)
+    assert np.array_equal(fine[4].permute(1, 2, 0).numpy(), shrink(views.picture(4), 448))
     number = next(i for i, m in enumerate(images) if m.distortion == Distortion(0.01, 10, 40))
     assert np.array_equal(views.picture(3 * number), images[number].read())
     assert views.image(3 * number + 2) is images[number]

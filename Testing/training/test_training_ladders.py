@@ -120,11 +120,17 @@ def test_studies_held_out_give_no_ladder_and_the_cache_gives_the_same(
     cached = stored_ladders(tmp_path, 1, held_out=1, seed=1, cache=tmp_path)
     assert [one.degradation for one in cached] == [one.degradation for one in drawn]
     assert all(torch.equal(a.pictures, b.pictures) for a, b in zip(drawn, cached, strict=True))
+    # Nor are smaller pictures taken for larger ones.
+    monkeypatch.setattr("training.datasets.ladders.read_pairs", lambda _: pairs)
+    fine = stored_ladders(tmp_path, 1, held_out=1, seed=1, cache=tmp_path, size=448)
+    assert fine[0].pictures.shape[1:] == (3, 448, 448)
+    nearest = fine[0].pictures[..., ::2, ::2].float() - drawn[0].pictures
+    assert nearest.abs().mean() < 10  # the same slices in the same frame
     # What was drawn of other degradations is not taken for these.
     monkeypatch.setattr("training.datasets.ladders.read_pairs", lambda _: pairs)
     monkeypatch.setattr("training.datasets.ladders.DEGRADATIONS", DEGRADATIONS[:-1])
     stored_ladders(tmp_path, 1, held_out=1, seed=1, cache=tmp_path)
-    assert len(list(tmp_path.glob("*.npz"))) == 2
+    assert len(list(tmp_path.glob("*.npz"))) == 3
 
 
 def test_varied_ladders_show_a_part_that_stays_where_it_is(pair: Pair) -> None:

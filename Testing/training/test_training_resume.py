@@ -19,7 +19,7 @@ from training.datasets.clean_slices import CleanSlice
 from training.features import refresh_statistics
 from training.levels import StageHeads
 from training.losses import QualityLoss
-from training.pretrain import Branch, pretrain, resize_swin
+from training.pretrain import Branch, pretrain
 from training.run_folder import RunFolder
 from training.schedule import one_cycle
 from training.whole import freeze_statistics, train_whole
@@ -244,10 +244,10 @@ def test_resized_swin_scores_images_on_their_own_and_comes_back() -> None:
     image = torch.rand(2, 3, 224, 224)
     with torch.inference_mode():
         before = branch(image, 4)[3]
-        resize_swin(branch.stages, 112)
+        branch.set_input_size(112)
         small = image[..., :112, :112]
         together, alone = branch(small, 4), branch(small[1:], 4)
-        resize_swin(branch.stages, 224)
+        branch.set_input_size(224)
         after = branch(image, 4)[3]
     assert [s.shape[-1] for s in together] == [28, 14, 7, 4]
     assert torch.allclose(together[3][1], alone[3][0], atol=1e-5)

@@ -120,10 +120,14 @@ def test_weights_name_their_data_and_the_file_that_they_started_from(
     folder = RunFolder(tmp_path)
     folder.begun_with("start", "a" * 64)
     monkeypatch.setattr(training, "measure", lambda *_: {})
-    config = TrainingConfig(start="x", data=DataConfig(labelled="my-set", volumes="mine"))
+    config = TrainingConfig(
+        start="x", input_size=320, data=DataConfig(labelled="my-set", volumes="mine")
+    )
     network = MSIQA(ModelConfig(pretrained=False, stages=1, swin=False))
     training.conclude(network, config, folder, (), {})
-    provenance = load_model(tmp_path / "msiqa.safetensors").info.provenance
+    info = load_model(tmp_path / "msiqa.safetensors").info
+    assert info.preprocessing.size == 320
+    provenance = info.provenance
     assert (provenance["start"], provenance["start_sha256"]) == ("x", "a" * 64)
     assert provenance["data"] == "my-set (labels); mine (content)"
 
@@ -139,6 +143,8 @@ def test_each_image_comes_once_an_epoch_in_another_order(images) -> None:
     assert sorted(epochs[0]) == sorted(epochs[1]) == sorted(i.score for i in images)
     assert epochs[0] != epochs[1]
     assert pictures(4)[0].shape == (3, 224, 224)
+    fine = ScoredPictures(images, (), WholeConfig(views=False, fresh=0.0), seed=3, size=448)
+    assert fine(4)[0].shape == (3, 448, 448)
     again = ScoredPictures(images, (), WholeConfig(views=False, fresh=0.0), seed=3)
     assert torch.equal(again(20)[0], pictures(20)[0])
 

@@ -24,6 +24,8 @@ from training.distortions import (
 )
 
 INPUT_SIZE = 224
+"""Height and width of the paper's input."""
+
 BLOCK = 16
 """Pixels of a JPEG unit with chroma 4:2:0; 16 of 512 are exactly 7 of 224."""
 
@@ -45,12 +47,14 @@ class Sampling:
         variety: Of the content.
         uncoded: Share of those of quality 100 that are not JPEG-coded, as pictures fused from
             volumes are not.
+        size: Height and width that the network sees of a whole picture of 512.
     """
 
     source_size: int = SOURCE_SIZE
     grid: float = 0.5
     variety: Variety = field(default_factory=Variety)
     uncoded: float = 0.0
+    size: int = INPUT_SIZE
 
     def __post_init__(self) -> None:
         if self.source_size % BLOCK or self.source_size <= 0:
@@ -65,7 +69,7 @@ class Sampling:
     @property
     def input_size(self) -> int:
         """Height and width that the network sees."""
-        return self.source_size * INPUT_SIZE // SOURCE_SIZE
+        return self.source_size * self.size // SOURCE_SIZE
 
 
 def shrink(picture: Picture, size: int) -> Picture:

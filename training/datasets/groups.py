@@ -146,7 +146,7 @@ class DistortedGroups:
         self._slices = slices
         self._pristine = tuple(pristine)
         self._share = share if pristine else 0.0
-        self._sampling = sampling
+        self.sampling = sampling
         self._size = size
         self._seed = seed
         self._ladders = ladders
@@ -156,7 +156,7 @@ class DistortedGroups:
 
     def __getitem__(self, index: int) -> Group:
         rng = np.random.default_rng([self._seed, index])
-        sampling = self._sampling
+        sampling = self.sampling
         grid = SPECK_GRID * sampling.source_size // SOURCE_SIZE
         if self._ladders and rng.random() < self._ladders:
             return self._ladder(grid, rng)
@@ -183,7 +183,7 @@ class DistortedGroups:
         )
 
     def _ladder(self, grid: int, rng: np.random.Generator) -> Group:
-        sampling = self._sampling
+        sampling = self.sampling
         degradation, rungs = draw_rungs(
             self._climbed,
             sampling.source_size,

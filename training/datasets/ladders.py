@@ -49,7 +49,7 @@ class Ladder:
     Attributes:
         patient: Whose slice.
         degradation: Name of what was done.
-        pictures: (K, 3, 224, 224) uint8, from the original to the worst.
+        pictures: (K, 3, S, S) uint8, from the original to the worst.
     """
 
     patient: str
@@ -75,6 +75,7 @@ def stored_ladders(
     cache: Path | None = None,
     degradations: Sequence[Degradation] | None = None,
     varied: bool = False,
+    size: int = INPUT_SIZE,
 ) -> list[Ladder]:
     """Draw ladders of the studies in a folder, or read them from the cache.
 
@@ -86,10 +87,13 @@ def stored_ladders(
         cache: A folder for the pictures; filled when it is empty.
         degradations: What is done; None for all.
         varied: As in `draw_ladders`.
+        size: As in `draw_ladders`.
     """
     degradations = DEGRADATIONS if degradations is None else degradations
     what = hashlib.sha256(repr([(d.name, d.strengths) for d in degradations]).encode()).hexdigest()
     how = "-varied" if varied else ""
+    if size != INPUT_SIZE:
+        how += f"-{size}"
     stored = cache / f"ladders-{slices}-{held_out}-{seed}-{what[:8]}{how}.npz" if cache else None
     if stored and stored.is_file():
         with np.load(stored) as arrays:
@@ -99,7 +103,9 @@ def stored_ladders(
         ]
     pairs = read_pairs(folder)
     chosen = pairs[: len(pairs) - held_out]
-    ladders = draw_ladders(chosen, slices, seed=seed, degradations=degradations, varied=varied)
+    ladders = draw_ladders(
+        chosen, slices, seed=seed, degradations=degradations, varied=varied, size=size
+    )
     if stored:
         with atomic_path(stored) as part, part.open("wb") as out:
             np.savez(
@@ -118,6 +124,7 @@ def draw_ladders(
     seed: int,
     degradations: Sequence[Degradation] = DEGRADATIONS,
     varied: bool = False,
+    size: int = INPUT_SIZE,
 ) -> list[Ladder]:
     """Draw ladders from each study.
 
@@ -128,6 +135,7 @@ def draw_ladders(
         degradations: What is done.
         varied: Whether a part of the slice is taken, mirrored or turned, and the CT's window and
             the opacity are drawn too.
+        size: Height and width of the pictures.
 
     Raises:
         InputError: The PET of a study covers fewer than three slices of its CT.
@@ -146,7 +154,7 @@ def draw_ladders(
             rng = np.random.default_rng([seed, number, kind])
             for _ in range(slices):
                 k = covered[int(rng.integers(1, len(covered) - 1))]
-                pictures = _rungs(ct, pet, k, degradation, rng, varied=varied)
+                pictures = _rungs(ct, pet, k, degradation, rng, varied=varied, size=size)
                 ladders.append(Ladder(name, degradation.name, pictures))
     return ladders
 
@@ -159,6 +167,7 @@ def _rungs(
     rng: np.random.Generator,
     *,
     varied: bool = False,
+    size: int = INPUT_SIZE,
 ) -> Tensor:
     centre = float(ct.geometry.ijk_to_lps[2, 3] + k * ct.geometry.ijk_to_lps[2, 2])
     near_ct, near_pet = _slab(ct, centre), _slab(pet, centre)
@@ -179,7 +188,7 @@ def _rungs(
             raise ValueError(f"{ct.source}: slice {k} is not covered by the PET")
         if view is not None:
             rgb = _part(rgb, np.random.default_rng(view))
-        pictures.append(to_tensor(shrink(_lay(rgb, frame), INPUT_SIZE)))
+        pictures.append(to_tensor(shrink(_lay(rgb, frame), size)))
     return torch.stack(pictures)
 
 

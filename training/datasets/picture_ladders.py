@@ -19,7 +19,12 @@ from training.picture_degradations import PICTURE_DEGRADATIONS
 
 
 def picture_ladders(
-    slices: tuple[CleanSlice, ...], count: int, variety: Variety, *, seed: int
+    slices: tuple[CleanSlice, ...],
+    count: int,
+    variety: Variety,
+    *,
+    seed: int,
+    size: int = INPUT_SIZE,
 ) -> list[Ladder]:
     """Draw whole pictures at every strength of one distortion, with the same noise for all rungs.
 
@@ -28,6 +33,7 @@ def picture_ladders(
         count: Ladders; the distortions take turns.
         variety: Of the content.
         seed: Another seed, other ladders.
+        size: Height and width of the pictures.
     """
     ladders = []
     for number in range(count):
@@ -36,6 +42,6 @@ def picture_ladders(
         clean = compose(slices, SOURCE_SIZE, variety, rng)
         noise = int(rng.integers(2**31))
         rungs = [distort(clean, step, np.random.default_rng(noise)) for step in how.steps]
-        pictures = torch.stack([to_tensor(shrink(rung, INPUT_SIZE)) for rung in rungs])
+        pictures = torch.stack([to_tensor(shrink(rung, size)) for rung in rungs])
         ladders.append(Ladder(SEVERAL, how.name, pictures))
     return ladders

@@ -88,7 +88,12 @@ def draw_rungs(
 
 
 def varied_ladders(
-    slices: tuple[CleanSlice, ...], count: int, variety: Variety, *, seed: int
+    slices: tuple[CleanSlice, ...],
+    count: int,
+    variety: Variety,
+    *,
+    seed: int,
+    size: int = INPUT_SIZE,
 ) -> list[Ladder]:
     """Draw whole pictures at every strength, as `draw_rungs` does.
 
@@ -97,13 +102,14 @@ def varied_ladders(
         count: Ladders.
         variety: Of the content.
         seed: Another seed, other ladders.
+        size: Height and width of the pictures.
     """
     ladders = []
     for number in range(count):
         rng = np.random.default_rng([seed, number])
         rungs = len(IN_PLANE[0].strengths)
         degradation, pictures = draw_rungs(slices, SOURCE_SIZE, variety, rungs, rng)
-        shrunk = [to_tensor(shrink(picture, INPUT_SIZE)) for picture in pictures]
+        shrunk = [to_tensor(shrink(picture, size)) for picture in pictures]
         ladders.append(Ladder(SEVERAL, degradation.name, torch.stack(shrunk)))
     return ladders
 

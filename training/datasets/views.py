@@ -27,17 +27,21 @@ class LabelledViews:
             must be among them where there is more than one view.
         views: How many of each.
         seed: Another seed, other views.
+        size: Height and width of the views.
 
     Raises:
         InputError: A pristine image is needed and missing.
     """
 
-    def __init__(self, images: Sequence[LabelledImage], views: int, seed: int) -> None:
+    def __init__(
+        self, images: Sequence[LabelledImage], views: int, seed: int, size: int = INPUT_SIZE
+    ) -> None:
         if views > 1:
             require_pristine(images)
         self.images = tuple(images)
         self.views = views
         self._seed = seed
+        self._size = size
         self._bank = NoiseBank(seed)
         self._pristine = {(i.patient, i.slice): i.read() for i in images if i.pristine}
 
@@ -75,7 +79,7 @@ class LabelledViews:
         return _move(self._pristine[image.patient, image.slice], rng), distortion
 
     def __getitem__(self, index: int) -> Tensor:
-        return to_tensor(shrink(self.picture(index), INPUT_SIZE))
+        return to_tensor(shrink(self.picture(index), self._size))
 
 
 def _turn(picture: Picture, rng: np.random.Generator) -> Picture:

@@ -54,7 +54,8 @@ class FoldsOfRun:
         self._check(fold)
         fit = fit_without(self._config, self._stored, self._folder, fold)
         if self._views:
-            scores = score_views(fit.network, fold.held_out, VIEWS[self._views])
+            size = self._config.input_size
+            scores = score_views(fit.network, fold.held_out, VIEWS[self._views], size)
         else:
             scores, _ = fit.predict(fold.patient)
         own = [i.path.name for i in fold.held_out]

@@ -1,0 +1,114 @@
+"""Weights that see more pixels than the paper's 224: the same network on a finer grid."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from MSIQALib.assessment.device import choose_device
+from MSIQALib.assessment.scorer import NetworkScorer
+from MSIQALib.errors import ModelFileError
+from MSIQALib.model.checkpoint import LoadedModel, load_model, save_model
+from MSIQALib.model.config import ModelConfig
+from MSIQALib.model.network import MSIQA
+from MSIQALib.model.preprocessing import Preprocessing
+from MSIQALib.model.shipped import ENVIRONMENT_VARIABLE, find_weights
+from MSIQALib.model.weights_info import WeightsInfo
+
+CONFIG = ModelConfig(pretrained=False)
+FINE = WeightsInfo(CONFIG, preprocessing=Preprocessing(size=448))
+
+
+@pytest.fixture(scope="module")
+def network() -> MSIQA:
+    torch.manual_seed(2)
+    return MSIQA(CONFIG).eval()
+
+
+@pytest.fixture(scope="module")
+def fine(network: MSIQA, tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+    path = tmp_path_factory.mktemp("fine") / "fine.safetensors"
+    save_model(path, network, FINE)
+    return load_model(path)
+
+
+def test_weights_for_448_pixels_see_448(fine: LoadedModel) -> None:
+    picture = np.random.default_rng(1).integers(0, 256, (512, 512, 3), dtype=np.uint8)
+    scorer = NetworkScorer(fine, choose_device("cpu"))
+    batch = scorer.prepare([picture])
+    assert batch.shape == (1, 3, 448, 448)
+    maps = scorer.score(batch, heatmaps=True)[0].heatmaps
+    sizes = {name: values.shape for name, values in maps.items()}
+    assert sizes["F1"] == (112, 112)
+    assert sizes["F4"] == (14, 14)
+    assert sizes["F_W"] == (7, 7)
+    assert sizes["F_S"] == (14, 14)
+    # What is folded and fused for speed computes the same on the finer grid.
+    with torch.inference_mode():
+        plain = fine.network(fine.info.preprocessing.normalise(batch)).score.item()
+    raw = scorer.score(batch)[0]
+    assert raw.S * raw.W == pytest.approx(plain * FINE.scale.factor, rel=1e-3)
+
+
+def test_windows_keep_their_size(fine: LoadedModel, network: MSIQA) -> None:
+    """Cells of one window see each other and, in the first block, none beyond."""
+    swin = fine.network.swin
+    assert swin is not None
+    image = torch.rand(1, 3, 448, 448)
+    changed = image.clone()
+    changed[..., :28, :28] += 1  # one window of 7 x 7 patches of 4 pixels
+    with torch.inference_mode():
+        block = swin.layers[0].blocks[0]
+        before, after = (block(swin.patch_embed(x)) for x in (image, changed))
+    moved = (before - after).abs().amax((0, 3)) > 1e-6
+    assert moved[:7, :7].all()
+    assert moved.sum() == 49
+    # The network that the weights came from still sees 224.
+    assert network(torch.rand(1, 3, 224, 224)).score.shape == (1,)
+
+
+def test_a_quarter_of_a_fine_picture_is_read_as_a_whole_one_is(
+    fine: LoadedModel, network: MSIQA
+) -> None:
+    """More pixels are more of the same: the first block does not know how large the picture is."""
+    assert fine.network.swin is not None
+    assert network.swin is not None
+    image = torch.rand(1, 3, 448, 448)
+    with torch.inference_mode():
+        large, small = (
+            n.layers[0].blocks[0](n.patch_embed(x))
+            for n, x in ((fine.network.swin, image), (network.swin, image[..., :224, :224]))
+        )
+    torch.testing.assert_close(large[:, :56, :56], small)
+
+
+@pytest.mark.parametrize("size", [100, 300])
+def test_a_size_without_whole_cells_is_refused(network: MSIQA, tmp_path: Path, size: int) -> None:
+    path = tmp_path / "odd.safetensors"
+    save_model(path, network, replace(FINE, preprocessing=Preprocessing(size=size)))
+    with pytest.raises(ModelFileError, match=rf"odd\.safetensors.*multiple of 32: {size}"):
+        load_model(path)
+
+
+def test_shipped_weights_go_by_their_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "Models"
+    folder.mkdir()
+    usual, fine = (folder / f"{name}.safetensors" for name in ("petct", "petct-448"))
+    usual.touch()
+    fine.touch()
+    monkeypatch.setattr("MSIQALib.model.shipped.SHIPPED", usual)
+    monkeypatch.delenv(ENVIRONMENT_VARIABLE, raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert find_weights() == usual
+    assert find_weights(Path("petct-448")) == fine
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, "petct-448")
+    assert find_weights() == fine
+    (tmp_path / "petct-448").touch()
+    assert find_weights(Path("petct-448")) == Path("petct-448")  # a file comes before a name
+    for wrong in ("petct-449", "elsewhere/petct-448"):
+        with pytest.raises(ModelFileError, match=r"\(petct, petct-448\)"):
+            find_weights(Path(wrong))

@@ -254,7 +254,9 @@ def a_run_of(images: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch, tmp_path:
         score=torch.tensor([i.score for i in images for _ in range(2)]),
     )
     config = SimpleNamespace(
-        fusion=SimpleNamespace(labelled_views=2), data=SimpleNamespace(labelled="run-set")
+        fusion=SimpleNamespace(labelled_views=2),
+        data=SimpleNamespace(labelled="run-set"),
+        input_size=224,
     )
     method = FoldsOfRun.__new__(FoldsOfRun)
     method._config, method._folder = config, SimpleNamespace(path=tmp_path)

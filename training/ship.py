@@ -2,8 +2,8 @@
 
     python -m training.ship runs/longer_cpu/msiqa.safetensors
 
-Writes Resources/Models/msiqa-petct.safetensors and, beside it, the float32 originals' scores of
-the labelled pictures and of a phantom, which the tests compare with.
+Writes Resources/Models/msiqa-petct.safetensors (or `--target`) and, beside it, the float32
+originals' scores of the labelled pictures and of a phantom, which the tests compare with.
 """
 
 from __future__ import annotations

@@ -14,21 +14,26 @@ from MSIQALib.assessment.scorer import NetworkScorer
 from MSIQALib.imaging.picture import read_picture
 from MSIQALib.imaging.slices import fuse_study
 from MSIQALib.model.checkpoint import load_model
-from MSIQALib.model.shipped import SHIPPED
+from MSIQALib.model.shipped import find_weights
 from MSIQALib.phantom import build_phantom
 
 LARGEST_SHIFT = 0.02
 
 
-@pytest.fixture(scope="module")
-def scorer() -> NetworkScorer:
-    return NetworkScorer(load_model(SHIPPED), choose_device("cpu"))
+@pytest.fixture(scope="module", params=["msiqa-petct", "msiqa-petct-448"])
+def weights(request: pytest.FixtureRequest) -> Path:
+    return find_weights(Path(request.param))
 
 
 @pytest.fixture(scope="module")
-def original() -> dict[str, float]:
+def scorer(weights: Path) -> NetworkScorer:
+    return NetworkScorer(load_model(weights), choose_device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def original(weights: Path) -> dict[str, float]:
     """What the float32 originals said of pictures that any machine can make or has."""
-    path = SHIPPED.with_suffix(".float32-scores.json")
+    path = weights.with_suffix(".float32-scores.json")
     return json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -40,9 +45,10 @@ def score(scorer: NetworkScorer, pictures: list[np.ndarray]) -> list[float]:
     return scores
 
 
-def test_the_file_is_small_and_says_what_it_is(scorer):
-    assert SHIPPED.stat().st_size <= 64 * 2**20
+def test_the_file_is_small_and_says_what_it_is(weights, scorer):
+    assert weights.stat().st_size <= 64 * 2**20
     info = scorer.info
+    assert info.preprocessing.size == (448 if weights.stem.endswith("-448") else 224)
     assert info.quantised
     assert info.config.score == "paper"
     assert info.config.stages == 4

@@ -5,6 +5,7 @@ python -m training.branch_features --config training/configs/scratch_cpu.yaml --
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,9 @@ import cv2
 import torch
 
 from MSIQALib.errors import InputError
+from MSIQALib.model.backbones import ResNetStages
 from MSIQALib.model.checkpoint import load_model
+from MSIQALib.model.inference import fold_batch_norm, quickest
 from MSIQALib.model.quantization import dequantise, quantise
 from training.command import run_command, run_parser
 from training.config import NarrowConfig, TrainingConfig, read_config
@@ -41,7 +44,6 @@ from training.distortions import COMBINATIONS, UNLISTED, combination_number
 from training.features import pooled_stages, refresh_statistics
 from training.narrow import EXPANSION
 from training.narrow_training import part_states
-from training.part_by_part import PartByPart
 from training.pretrain import BRANCHES, Branch, pretrain
 from training.run_folder import RunFolder
 from training.stored_features import StoredFeatures, StoredLadders
@@ -132,9 +134,9 @@ def store_features(config: TrainingConfig, name: str, branch: Branch, folder: Ru
     logger.info("%s: %d fresh pictures, %d labelled views", name, len(fresh), len(views))
     backbone = branch.stages.state_dict()
     stages = branch.stages
-    if name == "resnet" and config.narrow.wanted and not config.resnet:
-        narrow, count = config.narrow, len(patients(images))
-        stages = PartByPart(backbone, count, narrow.stem, narrow.widths, narrow.own_first).eval()
+    if isinstance(stages, ResNetStages):
+        stages = quickest(fold_batch_norm(copy.deepcopy(stages)))
+        stages.to(memory_format=torch.channels_last)
     state = {
         "views": pooled_stages(stages, views.__getitem__, len(views)),
         "fresh": pooled_stages(stages, lambda i: fresh[i][0], len(fresh)),

@@ -11,14 +11,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
-from timm.models.swin_transformer import WindowAttention
-from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from MSIQALib.assessment.device import CPU_BATCH, Device
 from MSIQALib.likert import SCORE_RANGE
 from MSIQALib.model.checkpoint import LoadedModel
-from MSIQALib.model.network import MSIQA, Prediction
+from MSIQALib.model.inference import made_faster
+from MSIQALib.model.network import Prediction
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +64,9 @@ class NetworkScorer:
     def __init__(self, model: LoadedModel, device: Device) -> None:
         self.info = model.info
         self.device = device
-        network = fuse_attention(fold_batch_norm(copy.deepcopy(model.network).eval()))
+        # A GPU is done with a large convolution as soon as with several small ones.
+        in_groups = device.name == "cpu"
+        network = made_faster(copy.deepcopy(model.network).eval(), in_groups=in_groups)
         # Channels-last is the layout in which both oneDNN and cuDNN are fastest here.
         self._network = network.to(memory_format=torch.channels_last).to(device.name)
 
@@ -120,58 +120,6 @@ class NetworkScorer:
             )
             for i in range(len(batch))
         ]
-
-
-def fold_batch_norm(network: MSIQA) -> MSIQA:
-    """Merge each BatchNorm of ResNet into the convolution before it, in place.
-
-    Saves a pass over every activation; the outputs differ by rounding alone.
-
-    Args:
-        network: A network in eval mode.
-
-    Returns:
-        The same network.
-    """
-    if network.resnet is None:
-        return network
-    for module in network.resnet.modules():
-        for conv_name, norm_name in _CONV_NORM_PAIRS:
-            conv, norm = getattr(module, conv_name, None), getattr(module, norm_name, None)
-            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                setattr(module, conv_name, fuse_conv_bn_eval(conv, norm))
-                setattr(module, norm_name, nn.Identity())
-        if isinstance(module, nn.Sequential):
-            _fold_downsampling(module)
-    return network
-
-
-def fuse_attention(network: MSIQA) -> MSIQA:
-    """Let Swin's attention run as PyTorch's one fused operation, in place.
-
-    timm holds its own switch for this back as experimental; the outputs differ by rounding alone.
-
-    Args:
-        network: A network in eval mode.
-
-    Returns:
-        The same network.
-    """
-    for module in network.modules():
-        if isinstance(module, WindowAttention):
-            module.fused_attn = True  # type: ignore[misc]  # Final in timm, for TorchScript
-    return network
-
-
-_CONV_NORM_PAIRS = (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3"))
-
-
-def _fold_downsampling(module: nn.Sequential) -> None:
-    for index in range(len(module) - 1):
-        conv, norm = module[index], module[index + 1]
-        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-            module[index] = fuse_conv_bn_eval(conv, norm)
-            module[index + 1] = nn.Identity()
 
 
 def _heatmaps(prediction: Prediction) -> dict[str, npt.NDArray[np.float32]]:

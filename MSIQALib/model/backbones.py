@@ -6,6 +6,7 @@ from typing import Any
 
 import timm
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 RESNET_NAME = "resnet50"
@@ -35,8 +36,12 @@ class ResNetStages(nn.Module):
         for name in self.stage_names:
             self.add_module(name, source.get_submodule(name))
 
-    def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
+    def forward(self, image: torch.Tensor, pooled: int | None = None) -> list[torch.Tensor]:
         """Stage outputs for images of shape (N, 3, 224, 224).
+
+        Args:
+            image: The images.
+            pooled: Height and width to which to average the outputs; None for as they are.
 
         Returns:
             (N, 256, 56, 56), (N, 512, 28, 28), (N, 1024, 14, 14), (N, 2048, 7, 7), as many as
@@ -46,7 +51,7 @@ class ResNetStages(nn.Module):
         outputs = []
         for name in self.stage_names:
             x = self.get_submodule(name)(x)
-            outputs.append(x)
+            outputs.append(x if pooled is None else F.adaptive_avg_pool2d(x, pooled))
         return outputs
 
 

@@ -42,6 +42,8 @@ class ModelConfig:
             (f_w, f_s) to the score.
         stages: How many stages, counted from the first, take part (Table 2: 1 to 4). F_S comes
             from the last of them.
+        swin_stride: Swin reads every n-th row and column of the input. The paper's is 1; with 2
+            ResNet sees 448 pixels where Swin sees 224.
         dropout: Dropout probability between the two linear layers of each branch.
         pretrained: Start both backbones from timm's ImageNet weights, which timm downloads. It
             matters when a network is made afresh, not when weights are loaded into it.
@@ -55,6 +57,7 @@ class ModelConfig:
     fusion: bool = True
     regressor: bool = True
     stages: int = STAGE_COUNT
+    swin_stride: int = 1
     dropout: float = 0.5
     pretrained: bool = True
 
@@ -68,6 +71,8 @@ class ModelConfig:
             raise ValueError("At least one of resnet and swin must be True")
         if self.stages not in range(1, STAGE_COUNT + 1):
             raise ValueError(f"stages must be 1 to {STAGE_COUNT}, not {self.stages!r}")
+        if not (isinstance(self.swin_stride, int) and self.swin_stride >= 1):
+            raise ValueError(f"swin_stride must be 1 or more, not {self.swin_stride!r}")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be at least 0 and below 1, not {self.dropout!r}")
 

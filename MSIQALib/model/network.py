@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from MSIQALib.model.backbones import ResNetStages, SwinStages
+from MSIQALib.model.channel_groups import GroupedResNet
 from MSIQALib.model.config import ModelConfig
-from MSIQALib.model.fusion import MultiScaleFusion
+from MSIQALib.model.fusion import POOLED_SIZE, MultiScaleFusion
 from MSIQALib.model.regressor import ScoreRegressor
 
 CELL = 32
@@ -24,8 +27,9 @@ class Prediction:
         score: (N,), in the network's own units; the weights' file says how they map to Likert.
         S: (N,), the score branch (Eq. 7).
         W: (N,), the weight branch, 0..1 (Eq. 8).
-        features: F1 to F4 (stage outputs, concatenated, before AGCA), F_W and F_S by name, each
-            (N, C, H, W); empty unless asked for.
+        features: F1 to F4 (stage outputs, concatenated, before AGCA; a coarser branch's cells
+            are repeated to the finer one's grid), F_W and F_S by name, each (N, C, H, W); empty
+            unless asked for.
     """
 
     score: torch.Tensor
@@ -45,7 +49,9 @@ class MSIQA(nn.Module):
         super().__init__()
         self.config = config
         stages, pretrained = config.stages, config.pretrained
-        self.resnet = ResNetStages(stages=stages, pretrained=pretrained) if config.resnet else None
+        self.resnet: ResNetStages | GroupedResNet | None = None
+        if config.resnet:
+            self.resnet = ResNetStages(stages=stages, pretrained=pretrained)
         self.swin = SwinStages(stages=stages, pretrained=pretrained) if config.swin else None
         self.fusion = MultiScaleFusion(config)
         self.regressor = ScoreRegressor(
@@ -58,15 +64,17 @@ class MSIQA(nn.Module):
         """Take (size, size) images from now on, 224 at first; no weight changes.
 
         Args:
-            size: A multiple of 32, so that the last stage has whole cells.
+            size: A multiple of 32, so that the last stage has whole cells; of as many times 32
+                where Swin reads every n-th pixel.
 
         Raises:
             ValueError: It is none.
         """
-        if size <= 0 or size % CELL:
-            raise ValueError(f"The input's size must be a multiple of {CELL}: {size}")
+        stride = self.config.swin_stride if self.swin is not None else 1
+        if size <= 0 or size % (CELL * stride):
+            raise ValueError(f"The input's size must be a multiple of {CELL * stride}: {size}")
         if self.swin is not None:
-            self.swin.set_input_size(size)
+            self.swin.set_input_size(size // stride)
 
     def forward(self, image: torch.Tensor, *, features: bool = False) -> Prediction:
         """Score a batch of fused PET/CT slices.
@@ -79,12 +87,25 @@ class MSIQA(nn.Module):
         Returns:
             The prediction, on the images' device.
         """
-        branches = [branch(image) for branch in (self.resnet, self.swin) if branch is not None]
+        branches = []
+        if self.resnet is not None:
+            # Where F_S is ResNet's own last stage, it is needed as it is.
+            pooled = None if features or self.swin is None else POOLED_SIZE
+            branches.append(self.resnet(image, pooled))
+        if self.swin is not None:
+            stride = self.config.swin_stride
+            branches.append(self.swin(image[..., ::stride, ::stride]))
         stages = list(zip(*branches, strict=True))
         fw_map, fs_map = self.fusion(stages, branches[-1][-1])
         score, S, W = self.regressor(fw_map, fs_map)
         maps: dict[str, torch.Tensor] = {}
         if features:
-            maps = {f"F{i + 1}": torch.cat(stage, 1) for i, stage in enumerate(stages)}
+            maps = {f"F{i + 1}": _concatenated(stage) for i, stage in enumerate(stages)}
             maps |= {"F_W": fw_map, "F_S": fs_map}
         return Prediction(score, S, W, maps)
+
+
+def _concatenated(branches: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Put the branches' maps of one stage together on the finest of their grids."""
+    grid = max(branch.shape[-2:] for branch in branches)
+    return torch.cat([F.interpolate(b, grid, mode="nearest") for b in branches], 1)

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from MSIQALib.assessment.device import Device
-from MSIQALib.assessment.scorer import NetworkScorer, fold_batch_norm
+from MSIQALib.assessment.scorer import NetworkScorer
 from MSIQALib.model.checkpoint import LoadedModel
 from MSIQALib.model.config import ModelConfig
+from MSIQALib.model.inference import made_faster
 from MSIQALib.model.network import MSIQA
 from MSIQALib.model.weights_info import ScoreScale, WeightsInfo
 
@@ -86,7 +87,7 @@ def test_scores_stay_on_the_scale(network, pictures):
 def test_folding_leaves_no_batch_norm_and_the_given_network_alone(network, scorer):
     import copy
 
-    folded = fold_batch_norm(copy.deepcopy(network))
+    folded = made_faster(copy.deepcopy(network), in_groups=True)
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in folded.modules())
     assert any(isinstance(m, torch.nn.BatchNorm2d) for m in network.modules())
 

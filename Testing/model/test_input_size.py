@@ -94,6 +94,49 @@ def test_a_size_without_whole_cells_is_refused(network: MSIQA, tmp_path: Path, s
         load_model(path)
 
 
+COARSE_SWIN = ModelConfig(swin_stride=2, pretrained=False)
+
+
+def test_swin_may_see_every_other_pixel_of_what_resnet_sees(network: MSIQA, tmp_path: Path) -> None:
+    both = MSIQA(COARSE_SWIN).eval()
+    both.load_state_dict(network.state_dict())
+    path = tmp_path / "both.safetensors"
+    save_model(path, both, replace(FINE, config=COARSE_SWIN))
+    loaded = load_model(path).network
+    assert loaded.resnet is not None
+    assert loaded.swin is not None
+    image = torch.rand(1, 3, 448, 448)
+    between = image.clone()
+    between[..., 1::2, :] = between[..., :, 1::2] = 0  # rows and columns that Swin leaves out
+    with torch.inference_mode():
+        prediction, other = loaded(image, features=True), loaded(between)
+        fine = loaded.resnet(image)
+        coarse = network.swin(image[..., ::2, ::2])
+        assert loaded(image).score == pytest.approx(prediction.score, rel=1e-5)
+    assert other.S == prediction.S
+    assert other.W != prediction.W
+    for number, channels in enumerate((256, 512, 1024, 2048)):
+        stage = prediction.features[f"F{number + 1}"]
+        assert torch.equal(stage[:, :channels], fine[number])
+        assert torch.equal(stage[:, channels:, ::2, ::2], coarse[number])
+        assert torch.equal(stage[:, channels:, 1::2, 1::2], coarse[number])
+    assert prediction.features["F_S"].shape == (1, 768, 7, 7)
+
+
+def test_swin_needs_whole_cells_of_what_it_sees(tmp_path: Path) -> None:
+    path = tmp_path / "odd.safetensors"
+    info = WeightsInfo(COARSE_SWIN, preprocessing=Preprocessing(size=96))
+    save_model(path, MSIQA(COARSE_SWIN), info)
+    with pytest.raises(ModelFileError, match=r"odd\.safetensors.*multiple of 64: 96"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("stride", [0, -1, 1.5])
+def test_a_stride_is_a_whole_number(stride: float) -> None:
+    with pytest.raises(ValueError, match="swin_stride must be 1 or more"):
+        ModelConfig.from_dict({"swin_stride": stride})
+
+
 def test_shipped_weights_go_by_their_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "Models"
     folder.mkdir()

@@ -15,6 +15,8 @@ from torch import nn
 
 from MSIQALib.errors import InputError
 from MSIQALib.model.backbones import ResNetStages
+from MSIQALib.model.channel_groups import by_groups
+from MSIQALib.model.inference import fold_batch_norm
 from training import group_teaching, narrow_training
 from training.config import FusionConfig, NarrowConfig, NarrowPhase, TrainingConfig
 from training.datasets.clean_slices import CleanSlice
@@ -45,7 +47,6 @@ from training.learner import (
 )
 from training.narrow import EXPANSION, NarrowLearner
 from training.narrow_training import measure, part_states, train_part
-from training.part_by_part import PartByPart
 from training.rounding import rounded
 from training.run_folder import RunFolder
 from training.schedule import warm_cosine
@@ -172,23 +173,27 @@ def test_parts_side_by_side_compute_what_each_computes_alone(own: int) -> None:
 
 
 @pytest.mark.parametrize(("count", "own"), [(1, 0), (3, 0), (3, 3)])
-def test_part_by_part_gives_the_stages_of_the_wide_network(count: int, own: int) -> None:
+def test_the_engine_computes_parts_one_by_one(count: int, own: int) -> None:
+    made = parts(count, own)
+    for module in nn.ModuleList(made).modules():
+        if isinstance(module, nn.BatchNorm2d) and not module.weight.any():
+            nn.init.constant_(module.weight, 0.5)  # blocks begin as nothing; these have learned
     wide = ResNetStages(stages=4, pretrained=False)
-    wide.load_state_dict(side_by_side([one.stages.state_dict() for one in parts(count, own)]))
-    fast = PartByPart(wide.state_dict(), count, STEM, WIDTHS, own)
+    wide.load_state_dict(side_by_side([one.stages.state_dict() for one in made]))
     image = torch.randn(2, 3, 64, 64)
-    with torch.no_grad():
-        wanted, given = wide.eval()(image), fast.eval()(image)
+    with torch.inference_mode():
+        wanted = wide.eval()(image)
+        fast = by_groups(fold_batch_norm(wide))
+        assert fast is not None
+        assert [len(stage[0].first) for stage in fast.stages] == [
+            1 + count * bool(own),
+            *[count] * 3,
+        ]
+        given = fast(image)
     for stage, other in zip(given, wanted, strict=True):
         assert stage.shape == other.shape
         assert stage.std() > 0
         torch.testing.assert_close(stage, other, atol=1e-5, rtol=1e-4)
-
-
-def test_what_is_not_made_of_parts_is_not_computed_part_by_part() -> None:
-    whole = ResNetStages(stages=4, pretrained=False).state_dict()
-    with pytest.raises(ValueError, match="channels that are not its own"):
-        PartByPart(whole, 3, STEM, WIDTHS)
 
 
 def test_parts_that_do_not_share_their_first_stage_are_refused() -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from MSIQALib.errors import InputError
-from MSIQALib.model.network import CELL
 from training.config import FusionConfig, TrainingConfig
 from training.datasets.completeness import (
     require_combinations,
@@ -85,11 +84,12 @@ def check_options(config: TrainingConfig) -> None:
     Raises:
         InputError: They do not fit each other, the processes or the files that they name.
     """
-    if config.input_size <= 0 or config.input_size % CELL:
+    cell = config.model().cell
+    if config.input_size <= 0 or config.input_size % cell:
         raise InputError(
             "input_size",
             f"the network cannot see pictures of {config.input_size} pixels",
-            f"Give a multiple of {CELL}",
+            f"Give a multiple of {cell}",
         )
     count = process_count()
     if count > 1 and config.fusion.pictures:

@@ -288,7 +288,7 @@ def run_branch(config: TrainingConfig, name: str, folder: RunFolder) -> None:
     torch.set_num_threads(config.threads)
     torch.set_flush_denormal(True)
     torch.manual_seed(config.seed)
-    branch = Branch(name, pretrained=config.pretrained)
+    branch = Branch(name, pretrained=config.pretrained, stride=config.network.swin_stride)
     if config.start:
         network = load_model(Path(config.start)).network
         branch.stages.load_state_dict(network.get_submodule(name).state_dict())

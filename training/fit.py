@@ -11,13 +11,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from MSIQALib.model.network import MSIQA
+from MSIQALib.model.regressor import HIDDEN
+from training.combination_reader import Reader, fit_reader
 from training.config import FusionConfig
+from training.distortions import UNLISTED
 from training.losses import QualityLoss, ladder_error, range_error
 from training.schedule import one_cycle
 
 BATCH = 16
 TYPICAL_SCORE = 2.5
 WEIGHT_DECAY = 0.02
+EXPECTED_BATCH = 128
+NEARBY = 1.0
+"""Largest deviation of the noise on vectors around which the expected score is learnt."""
 
 
 def centre_score(network: MSIQA) -> None:
@@ -38,12 +44,21 @@ def branch_scores(network: MSIQA, fw: Tensor, fs: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class ScoredVectors:
-    """f_w and f_s (N, 768) with scores (N,) in Likert units and each picture's weight (N,)."""
+    """f_w and f_s (N, 768) with scores and weights.
+
+    Attributes:
+        fw: (N, 768).
+        fs: (N, 768).
+        score: (N,) in Likert units.
+        weight: (N,) how often each is drawn against the others.
+        combination: (N,) number in COMBINATIONS, or UNLISTED.
+    """
 
     fw: Tensor
     fs: Tensor
     score: Tensor
     weight: Tensor
+    combination: Tensor
 
 
 @dataclass(frozen=True)
@@ -66,6 +81,7 @@ def fit_regressor(
     loss: QualityLoss,
     *,
     seed: int,
+    means: Tensor,
     ladders: LadderVectors | None = None,
 ) -> None:
     """Fit the score regressor, from fresh weights, to f_w and f_s.
@@ -79,6 +95,7 @@ def fit_regressor(
         config: Steps, rate, dropout.
         loss: On scores in Likert units, which become the network's own.
         seed: Of the weights, the draws and the dropout.
+        means: (27,) mean score of each combination.
         ladders: Slices whose score should fall from rung to rung.
     """
     torch.manual_seed(seed)
@@ -93,6 +110,11 @@ def fit_regressor(
         drop.p = config.dropout
     moments = [(v.mean(0), v.std(0).clamp_min(1e-3)) for v in (data.fw, data.fs)]
     fw, fs = ((v - m) / s for v, (m, s) in zip((data.fw, data.fs), moments, strict=True))
+    reader = None
+    if config.reader_places:
+        reader = _reader(fw, data, means, config.reader_places, ladders, moments[0])
+        after = nn.Linear(reader.layer.out_features, HIDDEN)
+        regressor.weight_branch[0] = nn.Sequential(reader.layer, after)
     optimiser = torch.optim.AdamW(
         regressor.parameters(), lr=config.regressor_rate, weight_decay=WEIGHT_DECAY
     )
@@ -103,6 +125,8 @@ def fit_regressor(
         chosen = torch.multinomial(data.weight, 4 * BATCH, replacement=True)
         scores = branch_scores(network, fw[chosen], fs[chosen])
         value = loss(scores, data.score[chosen]) + config.range_weight * range_error(scores)
+        if reader is not None:
+            value = value + config.reader_weight * _off_expected(network, reader, fw, fs)
         if ladders is not None:
             rungs = _ladder_scores(network, ladders, moments)
             value = value + config.ladder_weight * ladder_error(rungs, config.ladder_margin)
@@ -111,6 +135,8 @@ def fit_regressor(
         value.backward()
         optimiser.step()
     regressor.eval()
+    if reader is not None:
+        regressor.weight_branch[0] = reader.before(regressor.weight_branch[0][1])
     for drop, p in zip(drops, usual, strict=True):
         drop.p = p
     for branch, (mean, deviation) in zip(
@@ -129,6 +155,39 @@ def _ladder_scores(
         for v, (m, s) in zip((ladders.fw, ladders.fs), moments, strict=True)
     )
     return branch_scores(network, fw, fs).view(len(chosen), -1)
+
+
+def _reader(
+    fw: Tensor,
+    data: ScoredVectors,
+    means: Tensor,
+    places: int,
+    ladders: LadderVectors | None,
+    moments: tuple[Tensor, Tensor],
+) -> Reader:
+    """Fit what the regressor reads first, on standardised f_w."""
+
+    def draw_rungs(count: int) -> Tensor:
+        assert ladders is not None
+        chosen = torch.multinomial(ladders.times, count, replacement=True)
+        return (ladders.fw[chosen] - moments[0]) / moments[1]
+
+    listed = data.combination != UNLISTED
+    return fit_reader(
+        fw[listed],
+        data.combination[listed],
+        means,
+        places=places,
+        draw_rungs=None if ladders is None else draw_rungs,
+    )
+
+
+def _off_expected(network: MSIQA, reader: Reader, fw: Tensor, fs: Tensor) -> Tensor:
+    """Squared distance from the expected score around standardised vectors, whatever their f_s."""
+    chosen, other = torch.randint(len(fw), (2, EXPECTED_BATCH))
+    spread = NEARBY * torch.rand(EXPECTED_BATCH, 1)
+    near = fw[chosen] + spread * torch.randn(EXPECTED_BATCH, fw.shape[1])
+    return (branch_scores(network, near, fs[other]) - reader.expected(near)).square().mean()
 
 
 @torch.no_grad()

@@ -39,9 +39,10 @@ class Branch(nn.Module):
     Args:
         name: "resnet" or "swin".
         pretrained: Start from ImageNet weights instead of filters that see noise.
+        stride: Of Swin (`SwinStages`).
     """
 
-    def __init__(self, name: str, *, pretrained: bool) -> None:
+    def __init__(self, name: str, *, pretrained: bool, stride: int = 1) -> None:
         super().__init__()
         self.name = name
         # timm's modules have attributes that nn.Module does not know of.
@@ -50,7 +51,7 @@ class Branch(nn.Module):
             self.stages = ResNetStages(stages=STAGE_COUNT, pretrained=pretrained)
             self.heads = StageHeads(RESNET_CHANNELS)
         else:
-            self.stages = SwinStages(stages=STAGE_COUNT, pretrained=pretrained)
+            self.stages = SwinStages(stages=STAGE_COUNT, pretrained=pretrained, stride=stride)
             self.heads = StageHeads(SWIN_CHANNELS)
         if not pretrained and name == "resnet":
             see_noise_resnet(self.stages.conv1)
@@ -80,7 +81,7 @@ class Branch(nn.Module):
                 x = net.get_submodule(name)(x)
                 outputs.append(x)
             return outputs
-        x = self.stages.patch_embed(image)
+        x = self.stages.embed(image)
         outputs = []
         for layer in self.stages.layers[:depth]:
             x = layer(x)

@@ -189,7 +189,10 @@ class ScoreFit:
         rows = torch.tensor([i for i, o in enumerate(self._labelled.owner) if o in names])
         grid = torch.nonzero(self._fresh.combination != UNLISTED).flatten()
         means = listed_means(images)
-        drawn = means[self._fresh.combination[grid]]
+        combination = torch.cat((self._labelled.combination[rows], self._fresh.combination[grid]))
+        score = means[combination]
+        if not config.reader_places:
+            score[: len(rows)] = self._labelled.score[rows]
         share = config.pseudo_weight if len(grid) else 0.0
         weight = torch.cat(
             (
@@ -200,14 +203,16 @@ class ScoreFit:
         data = ScoredVectors(
             fw=torch.cat((self._labelled_vectors[0][rows], self._fresh_vectors[0][grid])),
             fs=torch.cat((self._labelled_vectors[1][rows], self._fresh_vectors[1][grid])),
-            score=torch.cat((self._labelled.score[rows], drawn)).float(),
+            score=score.float(),
             weight=weight,
+            combination=combination,
         )
         if config.anchors and self._ladders is not None:
             best = float(means[0])
             data = anchored(data, self._ladders, self._of_studies, best, config.anchors)
         loss, seed = quality_loss(self._config), self._config.seed
-        fit_regressor(self._network, data, config, loss, seed=seed, ladders=self._ladders)
+        ladders = self._ladders
+        fit_regressor(self._network, data, config, loss, seed=seed, means=means, ladders=ladders)
 
     @property
     def network(self) -> MSIQA:
@@ -258,6 +263,7 @@ def anchored(
         fs=torch.cat((data.fs, ladders.fs[chosen, 0])),
         score=torch.cat((data.score, torch.full((count,), score))),
         weight=torch.cat((data.weight * (1 - share), torch.full((count,), share / count))),
+        combination=torch.cat((data.combination, torch.full((count,), UNLISTED))),
     )
 
 

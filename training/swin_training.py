@@ -35,10 +35,12 @@ class SwinLearner(Learner):
 
     Args:
         pretrained: Start from ImageNet weights.
+        stride: As of `SwinStages`.
     """
 
-    def __init__(self, *, pretrained: bool = False) -> None:
-        super().__init__(SwinStages(stages=STAGE_COUNT, pretrained=pretrained), SWIN_CHANNELS)
+    def __init__(self, *, pretrained: bool = False, stride: int = 1) -> None:
+        stages = SwinStages(stages=STAGE_COUNT, pretrained=pretrained, stride=stride)
+        super().__init__(stages, SWIN_CHANNELS)
 
     def set_input_size(self, size: int) -> None:
         """As of `Learner`; the windows stay as they are."""
@@ -56,7 +58,8 @@ def train_swin(config: TrainingConfig, folder: RunFolder) -> None:
         ModelFileError: The weights file to start from cannot be used.
     """
     torch.manual_seed(config.seed)
-    learner = SwinLearner(pretrained=config.pretrained and not config.start)
+    pretrained = config.pretrained and not config.start
+    learner = SwinLearner(pretrained=pretrained, stride=config.network.swin_stride)
     if config.start:
         start = load_model(Path(config.start)).network
         learner.stages.load_state_dict(start.get_submodule("swin").state_dict())

@@ -64,10 +64,12 @@ class SwinStages(nn.Module):
     Args:
         stages: How many stages to build, 1 to 4.
         pretrained: Start from timm's ImageNet weights.
+        stride: Read every n-th row and column of the images alone.
     """
 
-    def __init__(self, *, stages: int, pretrained: bool) -> None:
+    def __init__(self, *, stages: int, pretrained: bool, stride: int = 1) -> None:
         super().__init__()
+        self.stride = stride
         source: Any = timm.create_model(SWIN_NAME, pretrained=pretrained)
         self.patch_embed = source.patch_embed
         self.layers = nn.ModuleList(source.layers[i] for i in range(stages))
@@ -79,21 +81,28 @@ class SwinStages(nn.Module):
             (N, 96, 56, 56), (N, 192, 28, 28), (N, 384, 14, 14), (N, 768, 7, 7), as many as there
             are stages. They are views of timm's channels-last maps.
         """
-        x = self.patch_embed(image)
+        x = self.embed(image)
         outputs = []
         for layer in self.layers:
             x = layer(x)
             outputs.append(x.permute(0, 3, 1, 2))
         return outputs
 
+    def embed(self, image: torch.Tensor) -> torch.Tensor:
+        """What the first stage begins with, (N, 56, 56, 96)."""
+        embedded: torch.Tensor = self.patch_embed(image[..., :: self.stride, :: self.stride])
+        return embedded
+
     def set_input_size(self, size: int) -> None:
         """Take (size, size) images from now on; the windows of 7 x 7 stay as they are.
 
-        Stages smaller than a window are padded to one. At 224 it is timm's own network again.
+        Stages smaller than a window are padded to one. Where it reads 224 rows and columns it is
+        timm's own network again.
 
         Args:
             size: Height and width of the images.
         """
+        size //= self.stride
         embed: Any = self.patch_embed
         embed.set_input_size(img_size=(size, size))
         grid = size // embed.patch_size[0]

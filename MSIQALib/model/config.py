@@ -17,6 +17,8 @@ FEATURE_NAMES = ("F1", "F2", "F3", "F4", "F_W", "F_S")
 RESNET_CHANNELS = (256, 512, 1024, 2048)
 SWIN_CHANNELS = (96, 192, 384, 768)
 STAGE_COUNT = 4
+CELL = 32
+"""Pixels of a backbone's input along a cell of its last stage."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,11 @@ class ModelConfig:
     def last_stage_channels(self) -> int:
         """Channels of the map that F_S is made from."""
         return (SWIN_CHANNELS if self.swin else RESNET_CHANNELS)[self.stages - 1]
+
+    @property
+    def cell(self) -> int:
+        """Of how many pixels the input's height and width must be a multiple."""
+        return CELL * (self.swin_stride if self.swin else 1)
 
     @property
     def feature_names(self) -> tuple[str, ...]:

@@ -15,9 +15,6 @@ from MSIQALib.model.config import ModelConfig
 from MSIQALib.model.fusion import POOLED_SIZE, MultiScaleFusion
 from MSIQALib.model.regressor import ScoreRegressor
 
-CELL = 32
-"""Pixels of the input along a cell of the last stage."""
-
 
 @dataclass(frozen=True)
 class Prediction:
@@ -52,7 +49,10 @@ class MSIQA(nn.Module):
         self.resnet: ResNetStages | GroupedResNet | None = None
         if config.resnet:
             self.resnet = ResNetStages(stages=stages, pretrained=pretrained)
-        self.swin = SwinStages(stages=stages, pretrained=pretrained) if config.swin else None
+        self.swin: SwinStages | None = None
+        if config.swin:
+            stride = config.swin_stride
+            self.swin = SwinStages(stages=stages, pretrained=pretrained, stride=stride)
         self.fusion = MultiScaleFusion(config)
         self.regressor = ScoreRegressor(
             config,
@@ -70,11 +70,11 @@ class MSIQA(nn.Module):
         Raises:
             ValueError: It is none.
         """
-        stride = self.config.swin_stride if self.swin is not None else 1
-        if size <= 0 or size % (CELL * stride):
-            raise ValueError(f"The input's size must be a multiple of {CELL * stride}: {size}")
+        cell = self.config.cell
+        if size <= 0 or size % cell:
+            raise ValueError(f"The input's size must be a multiple of {cell}: {size}")
         if self.swin is not None:
-            self.swin.set_input_size(size // stride)
+            self.swin.set_input_size(size)
 
     def forward(self, image: torch.Tensor, *, features: bool = False) -> Prediction:
         """Score a batch of fused PET/CT slices.
@@ -93,8 +93,7 @@ class MSIQA(nn.Module):
             pooled = None if features or self.swin is None else POOLED_SIZE
             branches.append(self.resnet(image, pooled))
         if self.swin is not None:
-            stride = self.config.swin_stride
-            branches.append(self.swin(image[..., ::stride, ::stride]))
+            branches.append(self.swin(image))
         stages = list(zip(*branches, strict=True))
         fw_map, fs_map = self.fusion(stages, branches[-1][-1])
         score, S, W = self.regressor(fw_map, fs_map)

@@ -14,6 +14,7 @@ from MSIQALib.model.config import ModelConfig
 from MSIQALib.model.regressor import ScoreRegressor
 from training import score_fit
 from training.branch_features import Stored
+from training.combination_reader import fit_reader
 from training.config import FusionConfig, TrainingConfig
 from training.datasets.distorted import normalise
 from training.datasets.labelled import LabelledImage
@@ -33,6 +34,7 @@ from training.score_fit import ScoreFit, fresh_network, table
 from training.stored_features import StoredFeatures, StoredLadders
 
 LENGTH = 768
+MEANS = torch.linspace(3.9, 0.1, len(COMBINATIONS))
 
 
 class StubFusion(nn.Module):
@@ -65,13 +67,13 @@ def vectors(n: int, seed: int = 0) -> ScoredVectors:
     noise = torch.randn(2, n, LENGTH, generator=generator)
     carriers = (torch.arange(LENGTH) % 4 == 0).float()
     fw, fs = (3 * (v + carriers * score[:, None]) + 7 for v in noise)
-    return ScoredVectors(fw, fs, score, torch.ones(n))
+    return ScoredVectors(fw, fs, score, torch.ones(n), torch.full((n,), UNLISTED))
 
 
 def test_fit_scores_vectors_it_has_not_seen() -> None:
     network, data, other = StubNetwork(), vectors(300), vectors(100, seed=5)
     config = FusionConfig(regressor_steps=150)
-    fit_regressor(network, data, config, QualityLoss(), seed=1)
+    fit_regressor(network, data, config, QualityLoss(), seed=1, means=MEANS)
     with torch.inference_mode():
         result = agreement(branch_scores(network, other.fw, other.fs), other.score)
     assert result.plcc > 0.9
@@ -101,7 +103,9 @@ def test_scores_fall_down_ladders_of_slices_that_were_not_fitted(sign: float) ->
     network, other, unseen = StubNetwork(), vectors(100, seed=5), ladder_vectors(40, 9, sign)
     ladders = ladder_vectors(40, 3, sign)
     config = FusionConfig(regressor_steps=150)
-    fit_regressor(network, vectors(300), config, QualityLoss(), seed=1, ladders=ladders)
+    fit_regressor(
+        network, vectors(300), config, QualityLoss(), seed=1, means=MEANS, ladders=ladders
+    )
     with torch.inference_mode():
         scores = branch_scores(network, unseen.fw.flatten(0, 1), unseen.fs.flatten(0, 1))
         fits = agreement(branch_scores(network, other.fw, other.fs), other.score)
@@ -120,7 +124,9 @@ def test_ladders_are_drawn_as_often_as_their_times_say() -> None:
         network = StubNetwork()
         ladders = LadderVectors(fw, fs, times)
         config = FusionConfig(regressor_steps=150)
-        fit_regressor(network, vectors(300), config, QualityLoss(), seed=1, ladders=ladders)
+        fit_regressor(
+            network, vectors(300), config, QualityLoss(), seed=1, means=MEANS, ladders=ladders
+        )
         with torch.inference_mode():
             scores = branch_scores(network, unseen.fw.flatten(0, 1), unseen.fs.flatten(0, 1))
         assert (sign * scores.view(-1, 4).diff() < 0).float().mean() > 0.95
@@ -134,7 +140,7 @@ def test_scores_stay_on_the_scale_where_that_is_asked_for() -> None:
     for weight in (0.0, 20.0):
         network = StubNetwork()
         config = FusionConfig(regressor_steps=150, range_weight=weight)
-        fit_regressor(network, data, config, QualityLoss(), seed=1)
+        fit_regressor(network, data, config, QualityLoss(), seed=1, means=MEANS)
         with torch.inference_mode():
             scores = branch_scores(network, data.fw, data.fs)
         assert agreement(scores, data.score).plcc > 0.9
@@ -145,7 +151,9 @@ def test_scores_stay_on_the_scale_where_that_is_asked_for() -> None:
 def test_fitted_regressor_takes_raw_maps() -> None:
     """The standardisation is in the weights: the network's own forward gives the same scores."""
     network, data = StubNetwork(), vectors(64)
-    fit_regressor(network, data, FusionConfig(regressor_steps=20), QualityLoss(), seed=1)
+    fit_regressor(
+        network, data, FusionConfig(regressor_steps=20), QualityLoss(), seed=1, means=MEANS
+    )
     with torch.inference_mode():
         maps = (v[:, :, None, None].expand(-1, -1, 7, 7) for v in (data.fw, data.fs))
         score, S, W = network.regressor(*maps)
@@ -153,10 +161,98 @@ def test_fitted_regressor_takes_raw_maps() -> None:
     assert torch.allclose(score, S * W)
 
 
+def readable(n: int, seed: int, *, beside: float = 0.0) -> ScoredVectors:
+    """A pattern of each combination in f_w, and what goes with the score beside them in f_s.
+
+    Args:
+        n: Pictures, of any of the combinations.
+        seed: Of combinations and noise.
+        beside: How much the score pulls at f_s.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    combination = torch.randint(len(COMBINATIONS), (n,), generator=generator)
+    score = MEANS[combination]
+    fw, fs = torch.randn(2, n, LENGTH, generator=generator)
+    patterns = torch.randn(27, LENGTH, generator=torch.Generator().manual_seed(1))
+    fw = 3 * (fw + patterns[combination]) + 7
+    fs = fs + beside * (score - 2)[:, None]
+    return ScoredVectors(fw, fs, score, torch.ones(n), combination)
+
+
+def test_with_a_reader_the_score_is_that_of_what_is_read() -> None:
+    """F_s goes with the score in the pictures that are fitted, and against it in others."""
+    other = readable(200, seed=9, beside=-0.1)
+    plcc = []
+    for places in (0, 4):
+        network = StubNetwork()
+        config = FusionConfig(regressor_steps=300, dropout=0.0, reader_places=places)
+        data = readable(400, seed=3, beside=0.1)
+        fit_regressor(network, data, config, QualityLoss(), seed=1, means=MEANS)
+        with torch.inference_mode():
+            scores = branch_scores(network, other.fw, other.fs)
+        plcc.append(agreement(scores, other.score).plcc)
+    assert plcc[1] > 0.97
+    assert plcc[1] > plcc[0] + 0.03
+
+
+def test_a_reader_ends_as_weights_of_the_first_layer() -> None:
+    """The network is the paper's afterwards, of which the first layer has few directions."""
+    network, data, places = StubNetwork(), readable(300, seed=3), 5
+    config = FusionConfig(regressor_steps=20, reader_places=places)
+    keys = list(network.state_dict())
+    fit_regressor(network, data, config, QualityLoss(), seed=1, means=MEANS)
+    assert list(network.state_dict()) == keys
+    singular = torch.linalg.svdvals(network.regressor.weight_branch[0].weight.detach().double())
+    assert (singular > 1e-5 * singular[0]).sum() == len(COMBINATIONS) + places
+    with torch.inference_mode():
+        maps = (v[:, :, None, None].expand(-1, -1, 7, 7) for v in (data.fw, data.fs))
+        score, _, _ = network.regressor(*maps)
+        assert torch.allclose(score, branch_scores(network, data.fw, data.fs), atol=1e-3)
+
+
+def test_places_fall_down_ladders_that_no_combination_tells() -> None:
+    torch.manual_seed(0)
+    data, ladders = readable(300, seed=3), ladder_vectors(40, 3, 1.0)
+    mean, deviation = data.fw.mean(0), data.fw.std(0)
+    standard = (data.fw - mean) / deviation
+    reader = fit_reader(
+        standard,
+        data.combination,
+        MEANS,
+        places=4,
+        draw_rungs=lambda n: (ladders.fw[torch.randint(40, (n,))] - mean) / deviation,
+    )
+    unseen = (ladder_vectors(40, 9, 1.0).fw - mean) / deviation
+    read = reader.layer(unseen) * reader.deviation + reader.mean
+    assert (read[..., len(COMBINATIONS) :].sum(-1).diff() < 0).float().mean() > 0.95
+    expected = reader.expected(standard)
+    assert agreement(expected, data.score).plcc > 0.99
+    assert reader.layer(standard).std(0).tolist() == pytest.approx([1.0] * 31, rel=1e-3)
+    after = nn.Linear(31, 6)
+    torch.testing.assert_close(
+        reader.before(after)(standard), after(reader.layer(standard)), atol=1e-4, rtol=1e-4
+    )
+
+
+def test_with_a_reader_pictures_are_scored_by_their_combination(labelled, monkeypatch) -> None:
+    features, images = labelled
+    moved = replace(features, score=features.score + 0.1)
+    given: list[ScoredVectors] = []
+    monkeypatch.setattr(score_fit, "fit_regressor", lambda _, data, *a, **k: given.append(data))
+    for places in (0, 3):
+        config = replace(CONFIG, fusion=replace(CONFIG.fusion, reader_places=places))
+        fresh = stored("F" * 27, np.zeros(27), 2)
+        fit = ScoreFit(config, StubNetwork(), Stored(moved, fresh, None, {}))
+        fit.fit(i for i in images if i.patient == "A")
+    own, means = (data.score[:27] for data in given)
+    assert own.tolist() == pytest.approx([i.score + 0.1 for i in images if i.patient == "A"])
+    assert means.tolist() == pytest.approx([i.score for i in images if i.patient == "A"])
+
+
 def test_dropout_of_the_network_comes_back() -> None:
     network = StubNetwork()
     config = FusionConfig(regressor_steps=2, dropout=0.1)
-    fit_regressor(network, vectors(64), config, QualityLoss(), seed=1)
+    fit_regressor(network, vectors(64), config, QualityLoss(), seed=1, means=MEANS)
     assert {m.p for m in network.modules() if isinstance(m, nn.Dropout)} == {0.5}
 
 

@@ -48,7 +48,8 @@ def score(scorer: NetworkScorer, pictures: list[np.ndarray]) -> list[float]:
 def test_the_file_is_small_and_says_what_it_is(weights, scorer):
     assert weights.stat().st_size <= 64 * 2**20
     info = scorer.info
-    assert info.preprocessing.size == (448 if weights.stem.endswith("-448") else 224)
+    assert info.preprocessing.size == 448
+    assert info.config.swin_stride == (1 if weights.stem.endswith("-448") else 2)
     assert info.quantised
     assert info.config.score == "paper"
     assert info.config.stages == 4

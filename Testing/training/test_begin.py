@@ -21,6 +21,7 @@ from training.config import (
     FusionConfig,
     NarrowConfig,
     NarrowPhase,
+    NetworkConfig,
     TrainingConfig,
     WholeConfig,
 )
@@ -293,6 +294,12 @@ def test_an_input_without_whole_cells_is_refused(tmp_path: Path, root: Path, siz
         InputError, match=rf"input_size: .* of {size} pixels\. Give a multiple of 32"
     ):
         begin_run(replace(STORED, input_size=size), tmp_path / "runs")
+
+
+def test_swin_needs_whole_cells_of_what_it_reads(tmp_path: Path, root: Path) -> None:
+    config = replace(STORED, network=NetworkConfig(swin_stride=2), input_size=96)
+    with pytest.raises(InputError, match=r"of 96 pixels\. Give a multiple of 64"):
+        begin_run(config, tmp_path / "runs")
 
 
 def test_channels_of_a_parts_own_need_weights_to_start_from(tmp_path: Path, root: Path) -> None:

@@ -1,13 +1,13 @@
-"""A linear function of f_w that names the distortion, for the regressor to begin with.
+"""A linear function of f_w that names the distortion, for half of the regressor to begin with.
 
 Fitted on few patients' scores alone, the first layer of 768 x 384 weights learns these patients'
-anatomy with them. What tells the 27 combinations apart is fitted first and on its own; the
-regressor then learns what score to give for what is read.
+anatomy with them. What tells the 27 combinations apart is fitted first and on its own; half of
+the first layer's units then learn what score to give for what is read. The other half sees f_w itself,
+for what no combination tells: the order of losses that the data set does not have.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -15,12 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.distortions import COMBINATIONS
-from training.losses import ladder_error
 from training.schedule import warm_cosine
 
 STEPS = 1500
 BATCH = 64
-LADDERS = 16
 RATE = 2e-3
 WEIGHT_DECAY = 0.05
 NOISE = 1.0
@@ -28,8 +26,6 @@ NOISE = 1.0
 learnt by heart."""
 
 SCORE_WEIGHT = 2.0
-STEP = 0.5
-"""By how much the places' sum should fall from rung to rung."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +33,9 @@ class Reader:
     """What is read off standardised f_w.
 
     Attributes:
-        layer: Gives (N, 27 + places), standardised: a value for each combination and the places on
-            ladders. It does not learn any more.
-        mean: (27 + places,) of what was read before it was standardised.
+        layer: Gives (N, 27), standardised, a value for each combination. It does not learn any
+            more.
+        mean: (27,) of what was read before it was standardised.
         deviation: Likewise.
         means: (27,) mean score of each combination.
     """
@@ -51,51 +47,59 @@ class Reader:
 
     def expected(self, fw: Tensor) -> Tensor:
         """Mean score of the combinations, each as probable as it is read: (N,) Likert units."""
-        listed = len(self.means)
-        read = (self.layer(fw) * self.deviation + self.mean)[:, :listed]
+        read = self.layer(fw) * self.deviation + self.mean
         return read.softmax(1) @ self.means
 
-    def before(self, layer: nn.Linear) -> nn.Linear:
-        """One linear layer that does what a layer does to what is read."""
-        both = nn.Linear(self.layer.in_features, layer.out_features)
+
+class ReaderFirst(nn.Module):
+    """A first layer of which some units see what is read, and the others f_w itself.
+
+    Args:
+        reader: What reads.
+        units: Of the layer.
+        reading: So many of them see what is read, and that alone.
+        dropout: Of the others.
+    """
+
+    def __init__(self, reader: Reader, units: int, reading: int, dropout: float) -> None:
+        super().__init__()
+        self.reader = reader.layer
+        self.after = nn.Linear(reader.layer.out_features, reading)
+        self.free = nn.Linear(reader.layer.in_features, units - reading)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, fw: Tensor) -> Tensor:
+        """Give (N, units) of standardised f_w."""
+        return torch.cat((self.after(self.reader(fw)), self.dropout(self.free(fw))), 1)
+
+    def folded(self) -> nn.Linear:
+        """The same as one linear layer."""
+        after, reader = self.after, self.reader
+        both = nn.Linear(reader.in_features, after.out_features + self.free.out_features)
         with torch.no_grad():
-            both.weight.copy_(layer.weight @ self.layer.weight)
-            both.bias.copy_(layer.weight @ self.layer.bias + layer.bias)
+            both.weight.copy_(torch.cat((after.weight @ reader.weight, self.free.weight)))
+            both.bias.copy_(torch.cat((after.weight @ reader.bias + after.bias, self.free.bias)))
         return both
 
 
-def fit_reader(
-    fw: Tensor,
-    combination: Tensor,
-    means: Tensor,
-    *,
-    places: int,
-    draw_rungs: Callable[[int], Tensor] | None = None,
-) -> Reader:
-    """Fit the combinations, and places on ladders beside them.
+def fit_reader(fw: Tensor, combination: Tensor, means: Tensor) -> Reader:
+    """Fit the combinations.
 
     Args:
         fw: (N, 768) of pictures with one of the 27 combinations, standardised.
         combination: (N,) their numbers.
         means: (27,) mean score of each.
-        places: Outputs whose sum falls from rung to rung, so that the score can without moving
-            between the combinations.
-        draw_rungs: Gives (L, K, 768) standardised f_w of L ladders; None where there are none.
     """
-    listed = len(COMBINATIONS)
-    layer = nn.Linear(fw.shape[1], listed + places)
+    layer = nn.Linear(fw.shape[1], len(COMBINATIONS))
     optimiser = torch.optim.AdamW(layer.parameters(), lr=RATE, weight_decay=WEIGHT_DECAY)
     for step in range(STEPS):
         for group in optimiser.param_groups:
             group["lr"] = RATE * warm_cosine(step / STEPS, 0.0, 0.0)
         chosen = torch.randint(len(fw), (BATCH,))
         named = combination[chosen]
-        noisy = fw[chosen] + NOISE * torch.randn(BATCH, fw.shape[1])
-        probable = layer(noisy)[:, :listed].log_softmax(1)
+        probable = layer(fw[chosen] + NOISE * torch.randn(BATCH, fw.shape[1])).log_softmax(1)
         off = probable.exp() @ means - means[named]
         value = F.nll_loss(probable, named) + SCORE_WEIGHT * off.square().mean()
-        if draw_rungs is not None and places:
-            value = value + ladder_error(layer(draw_rungs(LADDERS))[..., listed:].sum(-1), STEP)
         optimiser.zero_grad()
         value.backward()
         optimiser.step()

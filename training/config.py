@@ -263,10 +263,9 @@ class FusionConfig:
         anchors: Share of the regressor's scored pictures that are the undegraded rungs of the clean
             studies' ladders, scored as the data set's pristine pictures are on average. Those were
             JPEG-coded, while these never were.
-        reader_places: Above 0, the regressor begins with a linear function of f_w that names the
-            27 combinations and has so many places more for the order of ladders
-            (`training.combination_reader`). Its pictures are then scored by their combination's
-            mean.
+        reader_first: Whether half of the regressor's weight branch begins with a linear function
+            of f_w that names the 27 combinations (`training.combination_reader`). Its pictures are
+            then scored by their combination's mean.
         reader_weight: Weight of the squared distance from the score that this function expects, on
             vectors around those that are fitted.
         range_weight: Weight of the squared error of scores above the best or below the worst of
@@ -302,7 +301,7 @@ class FusionConfig:
     ladder_weight: float = 0.5
     ladder_margin: float = 0.1
     anchors: float = 0.0
-    reader_places: int = 0
+    reader_first: bool = False
     reader_weight: float = 3.0
     range_weight: float = 0.0
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from MSIQALib.model.network import MSIQA
 from MSIQALib.model.regressor import HIDDEN
-from training.combination_reader import Reader, fit_reader
+from training.combination_reader import Reader, ReaderFirst, fit_reader
 from training.config import FusionConfig
 from training.distortions import UNLISTED
 from training.losses import QualityLoss, ladder_error, range_error
@@ -21,8 +21,11 @@ from training.schedule import one_cycle
 BATCH = 16
 TYPICAL_SCORE = 2.5
 WEIGHT_DECAY = 0.02
+READING = HIDDEN // 2
+"""Units of the first layer that see what a reader reads, where there is one."""
+
 EXPECTED_BATCH = 128
-NEARBY = 1.0
+NEARBY = 0.5
 """Largest deviation of the noise on vectors around which the expected score is learnt."""
 
 
@@ -111,10 +114,11 @@ def fit_regressor(
     moments = [(v.mean(0), v.std(0).clamp_min(1e-3)) for v in (data.fw, data.fs)]
     fw, fs = ((v - m) / s for v, (m, s) in zip((data.fw, data.fs), moments, strict=True))
     reader = None
-    if config.reader_places:
-        reader = _reader(fw, data, means, config.reader_places, ladders, moments[0])
-        after = nn.Linear(reader.layer.out_features, HIDDEN)
-        regressor.weight_branch[0] = nn.Sequential(reader.layer, after)
+    if config.reader_first:
+        listed = data.combination != UNLISTED
+        reader = fit_reader(fw[listed], data.combination[listed], means)
+        regressor.weight_branch[0] = ReaderFirst(reader, HIDDEN, READING, config.dropout)
+        regressor.weight_branch[2].p = 0.0  # what is read is not dropped
     optimiser = torch.optim.AdamW(
         regressor.parameters(), lr=config.regressor_rate, weight_decay=WEIGHT_DECAY
     )
@@ -136,7 +140,7 @@ def fit_regressor(
         optimiser.step()
     regressor.eval()
     if reader is not None:
-        regressor.weight_branch[0] = reader.before(regressor.weight_branch[0][1])
+        regressor.weight_branch[0] = regressor.weight_branch[0].folded()
     for drop, p in zip(drops, usual, strict=True):
         drop.p = p
     for branch, (mean, deviation) in zip(
@@ -155,31 +159,6 @@ def _ladder_scores(
         for v, (m, s) in zip((ladders.fw, ladders.fs), moments, strict=True)
     )
     return branch_scores(network, fw, fs).view(len(chosen), -1)
-
-
-def _reader(
-    fw: Tensor,
-    data: ScoredVectors,
-    means: Tensor,
-    places: int,
-    ladders: LadderVectors | None,
-    moments: tuple[Tensor, Tensor],
-) -> Reader:
-    """Fit what the regressor reads first, on standardised f_w."""
-
-    def draw_rungs(count: int) -> Tensor:
-        assert ladders is not None
-        chosen = torch.multinomial(ladders.times, count, replacement=True)
-        return (ladders.fw[chosen] - moments[0]) / moments[1]
-
-    listed = data.combination != UNLISTED
-    return fit_reader(
-        fw[listed],
-        data.combination[listed],
-        means,
-        places=places,
-        draw_rungs=None if ladders is None else draw_rungs,
-    )
 
 
 def _off_expected(network: MSIQA, reader: Reader, fw: Tensor, fs: Tensor) -> Tensor:

@@ -191,7 +191,7 @@ class ScoreFit:
         means = listed_means(images)
         combination = torch.cat((self._labelled.combination[rows], self._fresh.combination[grid]))
         score = means[combination]
-        if not config.reader_places:
+        if not config.reader_first:
             score[: len(rows)] = self._labelled.score[rows]
         share = config.pseudo_weight if len(grid) else 0.0
         weight = torch.cat(

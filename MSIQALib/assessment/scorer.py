@@ -124,6 +124,8 @@ class NetworkScorer:
 
 def _heatmaps(prediction: Prediction) -> dict[str, npt.NDArray[np.float32]]:
     return {
-        name: feature.abs().mean(dim=1).float().cpu().numpy()
+        name: (torch.linalg.vector_norm(feature, 1, dim=1, dtype=torch.float32) / feature.shape[1])
+        .cpu()
+        .numpy()
         for name, feature in prediction.features.items()
     }

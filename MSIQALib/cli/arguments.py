@@ -9,11 +9,7 @@ import typer
 
 ModelOption = Annotated[
     Path | None,
-    typer.Option(
-        "--model",
-        help="Weights file (.safetensors), or msiqa-petct-448: twice the pixels a side, "
-        "better agreement, four times the work. By default msiqa-petct.",
-    ),
+    typer.Option("--model", help="Weights file (.safetensors); the shipped one by default."),
 ]
 DeviceOption = Annotated[
     str, typer.Option("--device", help="auto, cuda, cuda:N, mps or cpu.", show_default=True)

@@ -64,7 +64,7 @@ class GroupedResNet(nn.Module):
                 )
             )
             given = _places(own)
-        self._places = [_places(own) for own in groups]
+        self._places = [[_as_slice(group.places) for group in own] for own in groups]
         self._channels = [_channels(whole, name) for name in whole.stage_names]
 
     def forward(self, image: Tensor, pooled: int | None = None) -> list[Tensor]:
@@ -75,7 +75,8 @@ class GroupedResNet(nn.Module):
             for block in blocks:  # type: ignore[attr-defined]
                 x = block(x)
             maps = x if pooled is None else [F.adaptive_avg_pool2d(m, pooled) for m in x]
-            stage = maps[0].new_zeros((len(image), channels, *maps[0].shape[2:]))
+            # Channels last, as the maps are.
+            stage = maps[0].new_zeros((len(image), *maps[0].shape[2:], channels)).movedim(3, 1)
             for where, values in zip(places, maps, strict=True):
                 stage[:, where] = values
             outputs.append(stage)
@@ -233,6 +234,12 @@ def _joined(x: Sequence[Tensor], read: Iterable[int]) -> Tensor:
 
 def _places(groups: Sequence[_Group]) -> list[Tensor]:
     return [group.places for group in groups]
+
+
+def _as_slice(places: Tensor) -> Tensor | slice:
+    """Places that follow each other as a slice, which is copied to far faster."""
+    first, last = int(places[0]), int(places[-1])
+    return slice(first, last + 1) if last - first + 1 == len(places) else places
 
 
 def _channels(whole: ResNetStages, name: str) -> int:

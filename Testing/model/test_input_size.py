@@ -16,7 +16,6 @@ from MSIQALib.model.checkpoint import LoadedModel, load_model, save_model
 from MSIQALib.model.config import ModelConfig
 from MSIQALib.model.network import MSIQA
 from MSIQALib.model.preprocessing import Preprocessing
-from MSIQALib.model.shipped import ENVIRONMENT_VARIABLE, find_weights
 from MSIQALib.model.weights_info import WeightsInfo
 
 CONFIG = ModelConfig(pretrained=False)
@@ -135,23 +134,3 @@ def test_swin_needs_whole_cells_of_what_it_sees(tmp_path: Path) -> None:
 def test_a_stride_is_a_whole_number(stride: float) -> None:
     with pytest.raises(ValueError, match="swin_stride must be 1 or more"):
         ModelConfig.from_dict({"swin_stride": stride})
-
-
-def test_shipped_weights_go_by_their_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "Models"
-    folder.mkdir()
-    usual, fine = (folder / f"{name}.safetensors" for name in ("petct", "petct-448"))
-    usual.touch()
-    fine.touch()
-    monkeypatch.setattr("MSIQALib.model.shipped.SHIPPED", usual)
-    monkeypatch.delenv(ENVIRONMENT_VARIABLE, raising=False)
-    monkeypatch.chdir(tmp_path)
-    assert find_weights() == usual
-    assert find_weights(Path("petct-448")) == fine
-    monkeypatch.setenv(ENVIRONMENT_VARIABLE, "petct-448")
-    assert find_weights() == fine
-    (tmp_path / "petct-448").touch()
-    assert find_weights(Path("petct-448")) == Path("petct-448")  # a file comes before a name
-    for wrong in ("petct-449", "elsewhere/petct-448"):
-        with pytest.raises(ModelFileError, match=r"\(petct, petct-448\)"):
-            find_weights(Path(wrong))

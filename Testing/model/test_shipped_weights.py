@@ -7,33 +7,31 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from MSIQALib.assessment.agreement import measure_agreement
 from MSIQALib.assessment.device import choose_device
 from MSIQALib.assessment.scorer import NetworkScorer
 from MSIQALib.imaging.picture import read_picture
 from MSIQALib.imaging.slices import fuse_study
+from MSIQALib.model.channel_groups import GroupedResNet
 from MSIQALib.model.checkpoint import load_model
-from MSIQALib.model.shipped import find_weights
+from MSIQALib.model.inference import fold_batch_norm
+from MSIQALib.model.shipped import SHIPPED
 from MSIQALib.phantom import build_phantom
 
 LARGEST_SHIFT = 0.02
 
 
-@pytest.fixture(scope="module", params=["msiqa-petct", "msiqa-petct-448"])
-def weights(request: pytest.FixtureRequest) -> Path:
-    return find_weights(Path(request.param))
+@pytest.fixture(scope="module")
+def scorer() -> NetworkScorer:
+    return NetworkScorer(load_model(SHIPPED), choose_device("cpu"))
 
 
 @pytest.fixture(scope="module")
-def scorer(weights: Path) -> NetworkScorer:
-    return NetworkScorer(load_model(weights), choose_device("cpu"))
-
-
-@pytest.fixture(scope="module")
-def original(weights: Path) -> dict[str, float]:
+def original() -> dict[str, float]:
     """What the float32 originals said of pictures that any machine can make or has."""
-    path = weights.with_suffix(".float32-scores.json")
+    path = SHIPPED.with_suffix(".float32-scores.json")
     return json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -45,16 +43,30 @@ def score(scorer: NetworkScorer, pictures: list[np.ndarray]) -> list[float]:
     return scores
 
 
-def test_the_file_is_small_and_says_what_it_is(weights, scorer):
-    assert weights.stat().st_size <= 64 * 2**20
+def test_the_file_is_small_and_says_what_it_is(scorer):
+    assert SHIPPED.stat().st_size <= 64 * 2**20
     info = scorer.info
     assert info.preprocessing.size == 448
-    assert info.config.swin_stride == (1 if weights.stem.endswith("-448") else 2)
+    assert info.config.swin_stride == 2
     assert info.quantised
     assert info.config.score == "paper"
     assert info.config.stages == 4
     assert info.provenance["data"]
     assert info.provenance["commit"]
+
+
+def test_a_cpu_computes_it_by_the_groups_of_its_channels(scorer):
+    """Shared and three times own channels in the first stage, then three parts side by side."""
+    resnet = scorer._network.resnet
+    assert isinstance(resnet, GroupedResNet)
+    assert [len(blocks[0].first) for blocks in resnet.stages] == [4, 3, 3, 3]
+    whole = fold_batch_norm(load_model(SHIPPED).network.resnet)
+    every = sum(p.numel() for n, p in whole.named_parameters() if p.ndim > 1 and "layer" in n)
+    assert resnet.multiplications < every / 4
+    image = torch.rand(1, 3, 448, 448) * 2 - 1
+    with torch.inference_mode():
+        for given, wanted in zip(resnet(image), whole(image), strict=True):
+            torch.testing.assert_close(given, wanted, atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.slow

@@ -135,7 +135,7 @@ def test_one_command_goes_from_random_weights_to_scores(
     nothing = "\n".join(
         "  start_share: 1.0" if "parts:" in line else line
         for line in heads.replace("longer", "kept")
-        .replace("statistics: 16", "statistics: 0\n  ladders: 1\n  reader_places: 2")
+        .replace("statistics: 16", "statistics: 0\n  ladders: 1\n  reader_first: true")
         .replace("narrow:", "input_size: 256\nnetwork: {swin_stride: 2}\nnarrow:")
         .splitlines()
     )

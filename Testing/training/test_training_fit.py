@@ -14,7 +14,7 @@ from MSIQALib.model.config import ModelConfig
 from MSIQALib.model.regressor import ScoreRegressor
 from training import score_fit
 from training.branch_features import Stored
-from training.combination_reader import fit_reader
+from training.combination_reader import ReaderFirst, fit_reader
 from training.config import FusionConfig, TrainingConfig
 from training.datasets.distorted import normalise
 from training.datasets.labelled import LabelledImage
@@ -183,9 +183,9 @@ def test_with_a_reader_the_score_is_that_of_what_is_read() -> None:
     """F_s goes with the score in the pictures that are fitted, and against it in others."""
     other = readable(200, seed=9, beside=-0.1)
     plcc = []
-    for places in (0, 4):
+    for reader_first in (False, True):
         network = StubNetwork()
-        config = FusionConfig(regressor_steps=300, dropout=0.0, reader_places=places)
+        config = FusionConfig(regressor_steps=300, dropout=0.0, reader_first=reader_first)
         data = readable(400, seed=3, beside=0.1)
         fit_regressor(network, data, config, QualityLoss(), seed=1, means=MEANS)
         with torch.inference_mode():
@@ -196,42 +196,48 @@ def test_with_a_reader_the_score_is_that_of_what_is_read() -> None:
 
 
 def test_a_reader_ends_as_weights_of_the_first_layer() -> None:
-    """The network is the paper's afterwards, of which the first layer has few directions."""
-    network, data, places = StubNetwork(), readable(300, seed=3), 5
-    config = FusionConfig(regressor_steps=20, reader_places=places)
-    keys = list(network.state_dict())
+    """The network is the paper's afterwards; half of its first layer has few directions."""
+    network, data = StubNetwork(), readable(300, seed=3)
+    config = FusionConfig(regressor_steps=20, reader_first=True)
+    shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
     fit_regressor(network, data, config, QualityLoss(), seed=1, means=MEANS)
-    assert list(network.state_dict()) == keys
-    singular = torch.linalg.svdvals(network.regressor.weight_branch[0].weight.detach().double())
-    assert (singular > 1e-5 * singular[0]).sum() == len(COMBINATIONS) + places
+    assert {name: tensor.shape for name, tensor in network.state_dict().items()} == shapes
+    weight = network.regressor.weight_branch[0].weight.detach().double()
+    for units, directions in ((weight[:192], len(COMBINATIONS)), (weight[192:], 192)):
+        singular = torch.linalg.svdvals(units)
+        assert (singular > 1e-5 * singular[0]).sum() == directions
+    assert network.regressor.weight_branch[2].p == 0.5
     with torch.inference_mode():
         maps = (v[:, :, None, None].expand(-1, -1, 7, 7) for v in (data.fw, data.fs))
         score, _, _ = network.regressor(*maps)
         assert torch.allclose(score, branch_scores(network, data.fw, data.fs), atol=1e-3)
 
 
-def test_places_fall_down_ladders_that_no_combination_tells() -> None:
+def test_what_is_read_is_folded_as_it_was_learnt() -> None:
     torch.manual_seed(0)
+    data = readable(300, seed=3)
+    fw = (data.fw - data.fw.mean(0)) / data.fw.std(0)
+    reader = fit_reader(fw, data.combination, MEANS)
+    assert agreement(reader.expected(fw), data.score).plcc > 0.99
+    assert reader.layer(fw).std(0).tolist() == pytest.approx([1.0] * 27, rel=1e-3)
+    first = ReaderFirst(reader, 12, 5, 0.5).eval()
+    torch.testing.assert_close(first.folded()(fw), first(fw), atol=1e-4, rtol=1e-4)
+    first.train()
+    dropped = first(fw) == 0
+    assert not dropped[:, :5].any()
+    assert 0.3 < dropped[:, 5:].float().mean() < 0.7
+
+
+def test_with_a_reader_scores_fall_down_ladders_that_no_combination_tells() -> None:
+    network, unseen = StubNetwork(), ladder_vectors(40, 9, 1.0)
+    config = FusionConfig(regressor_steps=300, dropout=0.3, reader_first=True)
     data, ladders = readable(300, seed=3), ladder_vectors(40, 3, 1.0)
-    mean, deviation = data.fw.mean(0), data.fw.std(0)
-    standard = (data.fw - mean) / deviation
-    reader = fit_reader(
-        standard,
-        data.combination,
-        MEANS,
-        places=4,
-        draw_rungs=lambda n: (ladders.fw[torch.randint(40, (n,))] - mean) / deviation,
-    )
-    unseen = (ladder_vectors(40, 9, 1.0).fw - mean) / deviation
-    read = reader.layer(unseen) * reader.deviation + reader.mean
-    assert (read[..., len(COMBINATIONS) :].sum(-1).diff() < 0).float().mean() > 0.95
-    expected = reader.expected(standard)
-    assert agreement(expected, data.score).plcc > 0.99
-    assert reader.layer(standard).std(0).tolist() == pytest.approx([1.0] * 31, rel=1e-3)
-    after = nn.Linear(31, 6)
-    torch.testing.assert_close(
-        reader.before(after)(standard), after(reader.layer(standard)), atol=1e-4, rtol=1e-4
-    )
+    fit_regressor(network, data, config, QualityLoss(), seed=1, means=MEANS, ladders=ladders)
+    with torch.inference_mode():
+        scores = branch_scores(network, unseen.fw.flatten(0, 1), unseen.fs.flatten(0, 1))
+        fitted = branch_scores(network, data.fw, data.fs)
+    assert (scores.view(-1, 4).diff() < 0).float().mean() > 0.9
+    assert agreement(fitted, data.score).plcc > 0.95
 
 
 def test_with_a_reader_pictures_are_scored_by_their_combination(labelled, monkeypatch) -> None:
@@ -239,8 +245,8 @@ def test_with_a_reader_pictures_are_scored_by_their_combination(labelled, monkey
     moved = replace(features, score=features.score + 0.1)
     given: list[ScoredVectors] = []
     monkeypatch.setattr(score_fit, "fit_regressor", lambda _, data, *a, **k: given.append(data))
-    for places in (0, 3):
-        config = replace(CONFIG, fusion=replace(CONFIG.fusion, reader_places=places))
+    for reader_first in (False, True):
+        config = replace(CONFIG, fusion=replace(CONFIG.fusion, reader_first=reader_first))
         fresh = stored("F" * 27, np.zeros(27), 2)
         fit = ScoreFit(config, StubNetwork(), Stored(moved, fresh, None, {}))
         fit.fit(i for i in images if i.patient == "A")

@@ -1,8 +1,8 @@
 """A linear function of f_w that names the distortion, for half of the regressor to begin with.
 
 Fitted on few patients' scores alone, the first layer of 768 x 384 weights learns these patients'
-anatomy with them. What tells the 27 combinations apart is fitted first and on its own; half of
-the first layer's units then learn what score to give for what is read. The other half sees f_w itself,
+anatomy with them. What tells the 27 combinations apart is fitted first and on its own; half of the
+first layer's units then learn what score to give for what is read. The other half sees f_w itself,
 for what no combination tells: the order of losses that the data set does not have.
 """
 

@@ -78,19 +78,36 @@ def begin_run(config: TrainingConfig, runs: Path, *, writes: bool = True) -> Beg
     return BegunRun(config, images, folder)
 
 
-def check_options(config: TrainingConfig) -> None:
-    """Refuse options that cannot be carried out.
-
-    Raises:
-        InputError: They do not fit each other, the processes or the files that they name.
-    """
-    cell = config.model().cell
+def _check_network(config: TrainingConfig) -> None:
+    """Refuse a network that cannot be, or that cannot see or learn what the run asks for."""
+    try:
+        cell = config.model().cell
+    except ValueError as error:
+        raise InputError(
+            "network", str(error), "See training/config.py for what there is"
+        ) from error
     if config.input_size <= 0 or config.input_size % cell:
         raise InputError(
             "input_size",
             f"the network cannot see pictures of {config.input_size} pixels",
             f"Give a multiple of {cell}",
         )
+    fusion = config.fusion
+    if fusion.reader_first and (config.network.score != "paper" or fusion.reader_weight < 0):
+        raise InputError(
+            "fusion.reader_first",
+            "there is no weight branch that reads, or no error to weigh",
+            "Leave it out, or give network.score: paper and a fusion.reader_weight of 0 or more",
+        )
+
+
+def check_options(config: TrainingConfig) -> None:
+    """Refuse options that cannot be carried out.
+
+    Raises:
+        InputError: They do not fit each other, the processes or the files that they name.
+    """
+    _check_network(config)
     count = process_count()
     if count > 1 and config.fusion.pictures:
         raise InputError(

@@ -89,6 +89,9 @@ def fit_reader(fw: Tensor, combination: Tensor, means: Tensor) -> Reader:
         fw: (N, 768) of pictures with one of the 27 combinations, standardised.
         combination: (N,) their numbers.
         means: (27,) mean score of each.
+
+    Returns:
+        The reader, which learns no more.
     """
     layer = nn.Linear(fw.shape[1], len(COMBINATIONS))
     optimiser = torch.optim.AdamW(layer.parameters(), lr=RATE, weight_decay=WEIGHT_DECAY)

@@ -373,7 +373,8 @@ class TrainingConfig:
         pretrained: Start from timm's ImageNet weights.
         start: A weights file of this project, made with narrow networks of the same widths, whose
             backbones training goes on from; empty for none.
-        input_size: Height and width of the network's input, a multiple of 32; the paper's is 224.
+        input_size: Height and width of the network's input, a multiple of 32 times
+            network.swin_stride; the paper's is 224.
         dropout: Of the regressor when the whole network is trained.
         checkpoint_minutes: Time between checkpoints.
         data: Where images come from.

@@ -101,7 +101,12 @@ class SwinStages(nn.Module):
 
         Args:
             size: Height and width of the images.
+
+        Raises:
+            ValueError: It is no multiple of the stride.
         """
+        if size % self.stride:
+            raise ValueError(f"The images' size must be a multiple of {self.stride}: {size}")
         size //= self.stride
         embed: Any = self.patch_embed
         embed.set_input_size(img_size=(size, size))

@@ -26,6 +26,9 @@ MOST_GROUPS = 8
 WORTH_IT = 0.75
 """Share of the multiplications that may be left, so that groups are still faster."""
 
+CELLS = 4
+"""How many cells of a stage lie in one of the next."""
+
 
 @dataclass(frozen=True)
 class _Group:
@@ -33,8 +36,9 @@ class _Group:
 
     Attributes:
         places: Numbers of the channels that they give, in the whole network.
-        first: For each block of the stage, those of the 1x1 convolution's that they go through.
-        second: Likewise of the 3x3 convolution.
+        first: For each block of the stage, numbers of the channels that belong to them between the
+            first convolution and the second.
+        second: Likewise between the second and the third.
     """
 
     places: Tensor
@@ -81,11 +85,6 @@ class GroupedResNet(nn.Module):
                 stage[:, where] = values
             outputs.append(stage)
         return outputs
-
-    @property
-    def multiplications(self) -> int:
-        """Weights of the grouped convolutions."""
-        return sum(p.numel() for p in self.stages.parameters() if p.ndim > 1)
 
 
 class _GroupedBlock(nn.Module):
@@ -157,12 +156,22 @@ def by_groups(whole: ResNetStages) -> GroupedResNet | None:
             return None
         stages.append(groups)
     grouped = GroupedResNet(whole, stages)
-    every = sum(p.numel() for n, p in whole.named_parameters() if p.ndim > 1 and "layer" in n)
-    return grouped if grouped.multiplications <= WORTH_IT * every else None
+    every = multiplications([whole.get_submodule(name) for name in whole.stage_names])
+    return grouped if multiplications(grouped.stages) <= WORTH_IT * every else None
+
+
+def multiplications(stages: Iterable[nn.Module]) -> float:
+    """About how many a cell of the first stage the stages of a ResNet take."""
+    return sum(
+        p.numel() / CELLS**number
+        for number, stage in enumerate(stages)
+        for p in stage.parameters()
+        if p.ndim > 1
+    )
 
 
 def _groups(blocks: Sequence[Any]) -> list[_Group] | None:
-    """The groups of one stage; None where they are too many, or not all have all blocks."""
+    """The groups of one stage; None where there are none or too many."""
     gives = blocks[0].conv3.out_channels
     width = blocks[0].conv2.out_channels
     edges = []
@@ -176,21 +185,25 @@ def _groups(blocks: Sequence[Any]) -> list[_Group] | None:
     graph = coo_array((np.ones(len(rows), np.int8), (rows, columns)), shape=(nodes, nodes))
     labels = torch.from_numpy(connected_components(graph, directed=False)[1])
     alive = _alive(blocks)
-    groups = []
-    for label in labels[:gives][alive].unique():
-        first = [
-            torch.nonzero(labels[gives + 2 * width * n :][:width] == label).flatten()
-            for n in range(len(blocks))
-        ]
-        second = [
-            torch.nonzero(labels[gives + 2 * width * n + width :][:width] == label).flatten()
-            for n in range(len(blocks))
-        ]
-        places = torch.nonzero((labels[:gives] == label) & alive).flatten()
-        groups.append(_Group(places, tuple(first), tuple(second)))
-        if len(groups) > MOST_GROUPS or not all(map(len, (*first, *second))):
-            return None
-    return groups
+    given = labels[:gives]
+    # (blocks, 2, width): what lies between the first two convolutions of each, and the last two.
+    between = labels[gives:].view(len(blocks), 2, width)
+    present = given[alive].unique().tolist()
+    kept = [label for label in present if (between == label).any(2).all()]
+    if not 0 < len(kept) <= MOST_GROUPS:
+        return None
+    # What lacks a block, as a channel does that is constant, goes with any other group.
+    for label in set(present) - set(kept):
+        given[given == label] = kept[0]
+        between[between == label] = kept[0]
+    return [
+        _Group(
+            torch.nonzero((given == label) & alive).flatten(),
+            tuple(torch.nonzero(block[0] == label).flatten() for block in between),
+            tuple(torch.nonzero(block[1] == label).flatten() for block in between),
+        )
+        for label in kept
+    ]
 
 
 def _alive(blocks: Sequence[Any]) -> Tensor:
@@ -213,17 +226,19 @@ def _that_matter(weight: Tensor, given: Sequence[Tensor]) -> tuple[int, ...]:
 
 
 def _cut(whole: nn.Conv2d, rows: Tensor, columns: Tensor) -> nn.Conv2d:
-    part = nn.Conv2d(
+    """Some outputs and inputs of a convolution."""
+    assert whole.bias is not None
+    part: nn.Conv2d = nn.utils.skip_init(
+        nn.Conv2d,
         len(columns),
         len(rows),
-        whole.kernel_size,  # type: ignore[arg-type]
-        whole.stride,  # type: ignore[arg-type]
-        whole.padding,  # type: ignore[arg-type]
+        whole.kernel_size,
+        whole.stride,
+        whole.padding,
+        dtype=whole.weight.dtype,
     )
-    assert whole.bias is not None
-    assert part.bias is not None
     part.weight.copy_(whole.weight[rows][:, columns])
-    part.bias.copy_(whole.bias[rows])
+    part.bias.copy_(whole.bias[rows])  # type: ignore[union-attr]
     return part
 
 

@@ -61,7 +61,9 @@ class MSIQA(nn.Module):
         )
 
     def set_input_size(self, size: int) -> None:
-        """Take (size, size) images from now on, 224 at first; no weight changes.
+        """Take (size, size) images from now on; no weight changes.
+
+        At first it is 224, or so many times that where Swin reads every n-th pixel.
 
         Args:
             size: A multiple of 32, so that the last stage has whole cells; of as many times 32
@@ -80,7 +82,7 @@ class MSIQA(nn.Module):
         """Score a batch of fused PET/CT slices.
 
         Args:
-            image: (N, 3, 224, 224), or of the size that was set, prepared by
+            image: (N, 3, H, W) of the size that was set, 224 at first, prepared by
                 :class:`~MSIQALib.model.preprocessing.Preprocessing`.
             features: Also return the feature maps.
 
@@ -99,12 +101,12 @@ class MSIQA(nn.Module):
         score, S, W = self.regressor(fw_map, fs_map)
         maps: dict[str, torch.Tensor] = {}
         if features:
-            maps = {f"F{i + 1}": _concatenated(stage) for i, stage in enumerate(stages)}
+            maps = {f"F{i + 1}": concatenated(stage) for i, stage in enumerate(stages)}
             maps |= {"F_W": fw_map, "F_S": fs_map}
         return Prediction(score, S, W, maps)
 
 
-def _concatenated(branches: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Put the branches' maps of one stage together on the finest of their grids."""
+def concatenated(branches: Sequence[torch.Tensor]) -> torch.Tensor:
+    """F_i of the branches' maps of one stage, (N, C, H, W) each, on the finest of their grids."""
     grid = max(branch.shape[-2:] for branch in branches)
     return torch.cat([F.interpolate(b, grid, mode="nearest") for b in branches], 1)

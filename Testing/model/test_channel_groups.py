@@ -12,7 +12,7 @@ from torch import nn
 from MSIQALib.assessment.device import Device
 from MSIQALib.assessment.scorer import NetworkScorer
 from MSIQALib.model.backbones import ResNetStages
-from MSIQALib.model.channel_groups import by_groups
+from MSIQALib.model.channel_groups import by_groups, multiplications
 from MSIQALib.model.checkpoint import LoadedModel
 from MSIQALib.model.config import ModelConfig
 from MSIQALib.model.inference import fold_batch_norm, made_faster
@@ -76,13 +76,14 @@ def test_groups_give_the_stages_of_the_whole(groups: int, reads: bool) -> None:
     part(whole, groups, reads=reads)
     _, grouped = compared(whole)
     assert [len(stage[0].first) for stage in grouped.stages] == [groups, groups]
-    every = sum(
-        m.weight.numel()
-        for name in whole.stage_names
-        for m in whole.get_submodule(name).modules()
-        if isinstance(m, nn.Conv2d)
-    )
-    assert grouped.multiplications < every * (0.7 if groups == 2 else 0.6)
+    # Where nothing is read from other groups and the stem's convolutions are left out, 1 of groups.
+    every = multiplications([whole.get_submodule(name) for name in whole.stage_names])
+    stem = (64 * 64 + 64 * 256) * (1 - 1 / groups)
+    more = 0.0
+    if reads:
+        first = (2 * 256 * 64 + (256 + 3 * 512) * 128 / 4) / groups
+        more = first * (1 - 1 / groups)
+    assert multiplications(grouped.stages) == pytest.approx(every / groups + stem + more)
 
 
 def test_averages_are_those_of_the_whole() -> None:
@@ -123,25 +124,47 @@ def test_a_channel_that_is_constant_is_kept() -> None:
             block.conv3.weight[7] = 0
             block.bn3.bias[7] = 1.0
         whole.layer1[0].downsample[0].weight[7] = 0
-    wanted, _ = compared(whole)
+    wanted, grouped = compared(whole)
     assert wanted[0][:, 7].min() > 0
+    assert [len(block.first) for block in grouped.stages[0]] == [2, 2, 2]
 
 
 def test_channels_that_all_mix_are_left_together() -> None:
     assert by_groups(fold_batch_norm(small_resnet())) is None
 
 
-def test_one_weight_between_two_groups_joins_them() -> None:
+def test_a_group_that_lacks_a_block_goes_with_another() -> None:
+    whole = small_resnet(stages=1)
+    part(whole, 4)
+    with torch.no_grad():
+        whole.layer1[1].conv3.weight[3::4] = 0
+        whole.layer1[1].bn3.bias[3::4] = 0.1
+    _, grouped = compared(whole)
+    assert [len(block.first) for block in grouped.stages[0]] == [3, 3, 3]
+
+
+def test_a_stage_that_gives_nothing_is_left_as_it_is() -> None:
+    whole = small_resnet(stages=1)
+    with torch.no_grad():
+        for block in whole.layer1:
+            for norm in (block.bn3, *([block.downsample[1]] if block.downsample else [])):
+                nn.init.zeros_(norm.weight)
+                nn.init.zeros_(norm.bias)
+    assert by_groups(fold_batch_norm(whole)) is None
+
+
+def test_one_weight_between_two_groups_joins_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("MSIQALib.model.channel_groups.WORTH_IT", 1.0)
     whole = small_resnet()
     part(whole, 2)
     with torch.no_grad():
         whole.layer2[3].conv2.weight[0, 1, 0, 2] = 0.5
     image = torch.randn(1, 3, 64, 64)
     grouped = by_groups(fold_batch_norm(copy.deepcopy(whole)))
-    if grouped is not None:
-        with torch.inference_mode():
-            torch.testing.assert_close(grouped(image)[1], whole(image)[1], atol=1e-4, rtol=1e-4)
-        assert len(grouped.stages[1][0].first) == 1
+    assert grouped is not None
+    with torch.inference_mode():
+        torch.testing.assert_close(grouped(image)[1], whole(image)[1], atol=1e-4, rtol=1e-4)
+    assert [len(stage[0].first) for stage in grouped.stages] == [2, 1]
 
 
 @pytest.mark.parametrize("device", ["cpu", "meta"])

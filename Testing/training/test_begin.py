@@ -302,6 +302,24 @@ def test_swin_needs_whole_cells_of_what_it_reads(tmp_path: Path, root: Path) -> 
         begin_run(config, tmp_path / "runs")
 
 
+@pytest.mark.parametrize("network", [NetworkConfig(swin_stride=0), NetworkConfig(stages=5)])
+def test_a_network_that_cannot_be_is_refused(
+    tmp_path: Path, root: Path, network: NetworkConfig
+) -> None:
+    with pytest.raises(InputError, match=r"network: (swin_stride|stages) must be"):
+        begin_run(replace(STORED, network=network), tmp_path / "runs")
+
+
+def test_a_reader_needs_a_branch_that_reads(tmp_path: Path, root: Path) -> None:
+    reading = replace(STORED.fusion, reader_first=True)
+    for refused in (
+        replace(STORED, fusion=reading, network=NetworkConfig(score="released")),
+        replace(STORED, fusion=replace(reading, reader_weight=-1.0)),
+    ):
+        with pytest.raises(InputError, match=r"reader_first: .* no weight branch that reads"):
+            begin_run(refused, tmp_path / "runs")
+
+
 def test_channels_of_a_parts_own_need_weights_to_start_from(tmp_path: Path, root: Path) -> None:
     start = tmp_path / "weights"
     start.write_bytes(b"weights")

@@ -13,7 +13,7 @@ from torch import nn
 
 from MSIQALib.model.agca import AGCA
 from MSIQALib.model.fusion import POOLED_SIZE
-from MSIQALib.model.network import MSIQA
+from MSIQALib.model.network import MSIQA, concatenated
 
 
 class ReleasedBaseline(nn.Module):
@@ -28,13 +28,13 @@ class ReleasedBaseline(nn.Module):
         self.network = network
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Scores of images of shape (N, 3, 224, 224), S alone as the released code has it: (N,)."""
+        """Scores (N,) of images as the network takes them, S alone as the released code has it."""
         resnet, swin = self.network.resnet, self.network.swin
         assert resnet is not None
         assert swin is not None
         resnet(image)
         swin_stages = [stage.contiguous() for stage in swin(image)]
-        stages = [torch.cat(maps, 1) for maps in zip(resnet(image), swin_stages, strict=True)]
+        stages = [concatenated(maps) for maps in zip(resnet(image), swin_stages, strict=True)]
         fusion = self.network.fusion
         attended = []
         for stage, reduce, attend in zip(stages, fusion.reduce, fusion.attend, strict=True):

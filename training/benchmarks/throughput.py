@@ -54,7 +54,8 @@ def measure(model: LoadedModel, *, images: int, rounds: int) -> Throughput:
         images: Batch size.
         rounds: Timed pairs, after one that is not counted.
     """
-    batch = torch.randint(0, 256, (images, 3, 224, 224), dtype=torch.uint8)
+    size = model.info.preprocessing.size
+    batch = torch.randint(0, 256, (images, 3, size, size), dtype=torch.uint8)
     scorer = NetworkScorer(model, CPU)
     baseline = ReleasedBaseline(model.network).eval()
     prepared = model.info.preprocessing.normalise(batch).contiguous()

@@ -24,9 +24,9 @@ class Prediction:
         score: (N,), in the network's own units; the weights' file says how they map to Likert.
         S: (N,), the score branch (Eq. 7).
         W: (N,), the weight branch, 0..1 (Eq. 8).
-        features: F1 to F4 (stage outputs, concatenated, before AGCA; a coarser branch's cells
-            are repeated to the finer one's grid), F_W and F_S by name, each (N, C, H, W); empty
-            unless asked for.
+        features: F1 to F4 (stage outputs, concatenated, before AGCA; a coarser branch's map is
+            enlarged to the finer one's grid, which keeps its mean), F_W and F_S by name, each
+            (N, C, H, W); empty unless asked for.
     """
 
     score: torch.Tensor
@@ -101,12 +101,15 @@ class MSIQA(nn.Module):
         score, S, W = self.regressor(fw_map, fs_map)
         maps: dict[str, torch.Tensor] = {}
         if features:
-            maps = {f"F{i + 1}": concatenated(stage) for i, stage in enumerate(stages)}
+            maps = {f"F{i + 1}": _concatenated(stage) for i, stage in enumerate(stages)}
             maps |= {"F_W": fw_map, "F_S": fs_map}
         return Prediction(score, S, W, maps)
 
 
-def concatenated(branches: Sequence[torch.Tensor]) -> torch.Tensor:
+def _concatenated(branches: Sequence[torch.Tensor]) -> torch.Tensor:
     """F_i of the branches' maps of one stage, (N, C, H, W) each, on the finest of their grids."""
     grid = max(branch.shape[-2:] for branch in branches)
-    return torch.cat([F.interpolate(b, grid, mode="nearest") for b in branches], 1)
+    fine = [
+        b if b.shape[-2:] == grid else F.interpolate(b, grid, mode="bilinear") for b in branches
+    ]
+    return torch.cat(fine, 1)

@@ -13,7 +13,7 @@ from torch import nn
 
 from MSIQALib.model.agca import AGCA
 from MSIQALib.model.fusion import POOLED_SIZE
-from MSIQALib.model.network import MSIQA, concatenated
+from MSIQALib.model.network import MSIQA
 
 
 class ReleasedBaseline(nn.Module):
@@ -34,7 +34,13 @@ class ReleasedBaseline(nn.Module):
         assert swin is not None
         resnet(image)
         swin_stages = [stage.contiguous() for stage in swin(image)]
-        stages = [concatenated(maps) for maps in zip(resnet(image), swin_stages, strict=True)]
+        fine = resnet(image)
+        # Where Swin's maps are coarser, repeated cells have the same averages.
+        coarse = [
+            F.interpolate(stage, like.shape[-2:])
+            for stage, like in zip(swin_stages, fine, strict=True)
+        ]
+        stages = [torch.cat(maps, 1) for maps in zip(fine, coarse, strict=True)]
         fusion = self.network.fusion
         attended = []
         for stage, reduce, attend in zip(stages, fusion.reduce, fusion.attend, strict=True):

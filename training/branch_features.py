@@ -44,6 +44,7 @@ from training.distortions import COMBINATIONS, UNLISTED, combination_number
 from training.features import pooled_stages, refresh_statistics
 from training.narrow import EXPANSION
 from training.narrow_training import part_states
+from training.picture_degradations import PICTURE_DEGRADATIONS
 from training.pretrain import BRANCHES, Branch, pretrain
 from training.run_folder import RunFolder
 from training.stored_features import StoredFeatures, StoredLadders
@@ -108,6 +109,8 @@ def read_ladders(config: TrainingConfig, folder: RunFolder) -> list[Ladder]:
             ladders += of_studies(
                 more, seed=seed + number, degradations=(degradation,), varied=True
             )
+    if more := fusion.study_picture_ladders:
+        ladders += of_studies(more, seed=seed, degradations=PICTURE_DEGRADATIONS)
     return ladders
 
 

@@ -242,6 +242,9 @@ class FusionConfig:
             PET, phantoms).
         picture_ladders: More ladders, of pictures with more and more of one of the data set's
             distortions.
+        study_picture_ladders: Slices of each clean study to which the same is done, for each of
+            these distortions. A study's picture is seldom as large as the data set's, and what is
+            done to it looks coarser once it is enlarged.
         fusion_ladders: Ladders whose order the fusion learns in each step.
         fusion_ladder_times: How often the fusion draws a ladder against 1 of all others, by the
             name of what was done to a clean study (`training.degradations`) or to a picture
@@ -290,6 +293,7 @@ class FusionConfig:
     ladder_held_out: int = 0
     varied_ladders: int = 0
     picture_ladders: int = 0
+    study_picture_ladders: int = 0
     fusion_ladders: int = 1
     fusion_ladder_times: dict[str, float] = dataclasses.field(default_factory=dict)
     averaged_ladders: int = 0

@@ -413,6 +413,7 @@ def test_a_fusion_that_learns_from_no_ladder_is_refused(tmp_path: Path, root: Pa
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"study_picture_ladders": -3}, r"study_picture_ladders.*no -3 ladders"),
         ({"averaged_ladders": -1}, r"averaged_ladders.*-1 ladders a step"),
         ({"averaged_pictures": -2}, r"averaged_pictures.*-2 pictures a step"),
         ({"anchors": 1.0, "ladders": 1}, r"anchors.*1 is no share"),

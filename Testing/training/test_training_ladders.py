@@ -25,6 +25,7 @@ from training.datasets.ladders import (
     stored_ladders,
 )
 from training.degradations import DEGRADATIONS, Degradation
+from training.picture_degradations import PICTURE_DEGRADATIONS
 from training.run_folder import RunFolder
 
 Pair = tuple[str, Volume, Volume]
@@ -153,6 +154,42 @@ def test_a_part_is_at_least_half_of_each_side(shape: tuple[int, int, int]) -> No
     if short > 1:
         assert len(set(sizes)) > 30
         assert any(size[0] > size[1] for size in sizes)  # turned
+
+
+def test_pictures_of_studies_get_more_of_one_distortion_at_a_time(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They come after all others and are those of the same slices as a study shows them."""
+    monkeypatch.setattr("training.datasets.ladders.read_pairs", lambda _: [pair])
+    fusion = FusionConfig(ladders=1, more_ladders={"PET counts": 1})
+    config = TrainingConfig(fusion=fusion)
+    few = read_ladders(config, RunFolder(tmp_path))
+    many = read_ladders(
+        replace(config, fusion=replace(fusion, study_picture_ladders=8)), RunFolder(tmp_path)
+    )
+    assert all(torch.equal(a.pictures, b.pictures) for a, b in zip(few, many, strict=False))
+    added = many[len(few) :]
+    assert [one.degradation for one in added] == [
+        how.name for how in PICTURE_DEGRADATIONS for _ in range(8)
+    ]
+    assert {one.patient for one in added} == {"body"}
+    for one in added:
+        away = (one.pictures.float() - one.pictures[0].float()).abs().mean((1, 2, 3))
+        assert len(away) == 6
+        assert (away[1:] > 0).all(), one.degradation
+        if one.degradation != "data set's JPEG":  # blocks on so smooth a body come and go
+            assert (away[::2].diff() > 0).all(), one.degradation  # there are few specks at first
+    # At their own size the body fills the picture, on a whole field it has black around it.
+    noise = [one.pictures for one in added if one.degradation == "data set's noise"]
+    lit = [(pictures[0].amax(0) > 60).float().mean().item() for pictures in noise]
+    assert max(lit) > 3 * min(lit)
+    # What is added before the picture is enlarged is coarser than what is added afterwards.
+    added_noise = [pictures[5].float() - pictures[0].float() for pictures in noise]
+    coarse = [
+        (d[..., 1:] - d[..., :-1]).square().mean().item() / d.square().mean().item()
+        for d in added_noise
+    ]
+    assert max(coarse) > 2 * min(coarse)
 
 
 def test_more_ladders_come_last_and_of_slices_of_their_own(

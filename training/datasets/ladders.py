@@ -1,5 +1,6 @@
-"""Ladders: one slice of a real study, made worse step by step in physical terms.
+"""Ladders: one slice of a real study, made worse step by step.
 
+In physical terms, which act on the volumes, or by the data set's distortions, on the fused picture.
 Nobody scored these pictures, but of two rungs the lower is surely not the better picture. That
 order is all that training takes from them (`training.losses.ladder_error`).
 """
@@ -25,7 +26,8 @@ from training.datasets.composition import orient, random_options
 from training.datasets.distorted import INPUT_SIZE, SOURCE_SIZE, shrink, to_tensor
 from training.datasets.volume_pairs import find_pairs
 from training.degradations import DEGRADATIONS, Degradation
-from training.distortions import Picture
+from training.distortions import Picture, distort
+from training.picture_degradations import PictureDegradation
 
 MARGIN_MM = 33.0
 """Kept on either side of the slice: more than any degradation reaches along the patient."""
@@ -73,7 +75,7 @@ def stored_ladders(
     held_out: int,
     seed: int,
     cache: Path | None = None,
-    degradations: Sequence[Degradation] | None = None,
+    degradations: Sequence[Degradation | PictureDegradation] | None = None,
     varied: bool = False,
     size: int = INPUT_SIZE,
 ) -> list[Ladder]:
@@ -85,7 +87,7 @@ def stored_ladders(
         held_out: The last so many studies, by name, are left out.
         seed: As in `draw_ladders`.
         cache: A folder for the pictures; filled when it is empty.
-        degradations: What is done; None for all.
+        degradations: What is done; None for all that act on volumes.
         varied: As in `draw_ladders`.
         size: As in `draw_ladders`.
     """
@@ -122,7 +124,7 @@ def draw_ladders(
     slices: int,
     *,
     seed: int,
-    degradations: Sequence[Degradation] = DEGRADATIONS,
+    degradations: Sequence[Degradation | PictureDegradation] = DEGRADATIONS,
     varied: bool = False,
     size: int = INPUT_SIZE,
 ) -> list[Ladder]:
@@ -163,7 +165,7 @@ def _rungs(
     ct: Volume,
     pet: Volume,
     k: int,
-    degradation: Degradation,
+    degradation: Degradation | PictureDegradation,
     rng: np.random.Generator,
     *,
     varied: bool = False,
@@ -178,18 +180,26 @@ def _rungs(
     if varied:
         options = replace(random_options(rng), suv_high=options.suv_high)
     view = int(rng.integers(2**31)) if varied else None
-    pictures = []
-    for strength in degradation.strengths:
-        pair = degradation.apply(near_ct, near_pet, strength, noise)
-        study = fuse_study(*pair, options, ignore_frame_of_reference=True)
+
+    def look(worse_ct: Volume, worse_pet: Volume) -> Picture:
+        study = fuse_study(worse_ct, worse_pet, options, ignore_frame_of_reference=True)
         nearest = min(range(len(study)), key=lambda i: abs(study.position_mm(i) - centre))
         rgb = study[nearest].rgb
         if rgb is None:
             raise ValueError(f"{ct.source}: slice {k} is not covered by the PET")
         if view is not None:
             rgb = _part(rgb, np.random.default_rng(view))
-        pictures.append(to_tensor(shrink(_lay(rgb, frame), size)))
-    return torch.stack(pictures)
+        return _lay(rgb, frame)
+
+    if isinstance(degradation, PictureDegradation):
+        clean = look(near_ct, near_pet)
+        rungs = [distort(clean, step, np.random.default_rng(noise)) for step in degradation.steps]
+    else:
+        rungs = [
+            look(*degradation.apply(near_ct, near_pet, strength, noise))
+            for strength in degradation.strengths
+        ]
+    return torch.stack([to_tensor(shrink(rung, size)) for rung in rungs])
 
 
 def _slab(volume: Volume, centre_mm: float) -> Volume:

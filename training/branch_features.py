@@ -19,6 +19,7 @@ import torch
 from MSIQALib.errors import InputError
 from MSIQALib.model.backbones import ResNetStages
 from MSIQALib.model.checkpoint import load_model
+from MSIQALib.model.fusion import POOLED_SIZE
 from MSIQALib.model.inference import fold_batch_norm, quickest
 from MSIQALib.model.quantization import dequantise, quantise
 from training.command import run_command, run_parser
@@ -138,8 +139,9 @@ def store_features(config: TrainingConfig, name: str, branch: Branch, folder: Ru
     backbone = branch.stages.state_dict()
     stages = branch.stages
     if isinstance(stages, ResNetStages):
-        stages = quickest(fold_batch_norm(copy.deepcopy(stages)))
-        stages.to(memory_format=torch.channels_last)
+        quick = quickest(fold_batch_norm(copy.deepcopy(stages)))
+        quick.to(memory_format=torch.channels_last)
+        stages = partial(quick, pooled=POOLED_SIZE)  # whole maps are never put together
     state = {
         "views": pooled_stages(stages, views.__getitem__, len(views)),
         "fresh": pooled_stages(stages, lambda i: fresh[i][0], len(fresh)),

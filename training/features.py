@@ -57,12 +57,12 @@ def refresh_statistics(
 
 
 def pooled_stages(
-    backbone: nn.Module, picture: Callable[[int], Tensor], count: int
+    backbone: Callable[[Tensor], list[Tensor]], picture: Callable[[int], Tensor], count: int
 ) -> list[Tensor]:
     """Compute each stage's 7 x 7 averages.
 
     Args:
-        backbone: A ResNetStages or SwinStages, in eval mode.
+        backbone: A ResNetStages or SwinStages, in eval mode, or what gives the same averages.
         picture: Gives (3, 224, 224) uint8 by number.
         count: How many pictures.
 

@@ -14,6 +14,7 @@ the weights: `msiqa.safetensors` as the last step left them and, where patients 
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import subprocess
@@ -28,6 +29,7 @@ import torch
 
 from MSIQALib.errors import MSIQAError
 from MSIQALib.model.checkpoint import save_model
+from MSIQALib.model.inference import made_faster
 from MSIQALib.model.network import MSIQA
 from MSIQALib.model.preprocessing import Preprocessing
 from MSIQALib.model.weights_info import WeightsInfo
@@ -198,12 +200,14 @@ def measure(
     """Agreement on the patients that were left out and, as a check only, on those trained on."""
     metrics: dict[str, Any] = {}
     scale = SCALES[config.whole.target]
+    on_cpu = next(network.parameters()).device.type == "cpu"
+    quick = made_faster(copy.deepcopy(network), in_groups=on_cpu)
     for name, left_out in (("held_out", True), ("trained_on", False)):
         part = [i for i in images if (i.patient in config.data.held_out) == left_out]
         results = {}
         for patient in sorted({i.patient for i in part}):
             own = [i for i in part if i.patient == patient]
-            predicted = score_images(network, own, scale, size=config.input_size)
+            predicted = score_images(quick, own, scale, size=config.input_size)
             results[patient] = predicted, torch.tensor([i.score for i in own])
         if results:
             metrics[name] = table(results)

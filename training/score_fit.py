@@ -97,7 +97,7 @@ def assemble(
             taught,
             config.fusion,
             seed=config.seed,
-            ladders=ladders,
+            ladders=ladders.for_fusion() if ladders is not None else None,
             scores=scores if config.fusion.fusion_scores else None,
         )
         folder.save(name, {"fusion": network.fusion.state_dict(), "errors": errors})

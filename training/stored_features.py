@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from training.datasets.slice_ladders import SEVERAL
 from training.degradations import DEGRADATIONS
+from training.picture_degradations import PICTURE_DEGRADATIONS
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,26 @@ class StoredLadders:
         """Numbers of the ladders that are slices of clean studies."""
         realistic = {degradation.name for degradation in DEGRADATIONS}
         return torch.tensor([i for i, d in enumerate(self.degradations) if d in realistic]).long()
+
+    def for_fusion(self) -> StoredLadders | None:
+        """Those that the fusion learns from: all but the pictures of clean studies.
+
+        These look coarser than any labelled picture, and the fusion tells such distortions apart
+        without them; what lacks is an order of the scores.
+        """
+        of_pictures = {degradation.name for degradation in PICTURE_DEGRADATIONS}
+        chosen = [
+            i
+            for i, name in enumerate(self.degradations)
+            if name not in of_pictures or self.features.owner[self.rungs * i] == SEVERAL
+        ]
+        if len(chosen) == len(self):
+            return self
+        if not chosen:
+            return None
+        rows = self.rows(torch.tensor(chosen))
+        names = tuple(self.degradations[i] for i in chosen)
+        return StoredLadders(self.features.take(rows), self.rungs, names)
 
     def weights(self, times: Mapping[str, float]) -> Tensor:
         """How often each is drawn against the others.

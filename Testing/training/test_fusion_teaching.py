@@ -216,6 +216,23 @@ def test_each_kind_of_ladder_may_have_a_reader_of_its_own() -> None:
     assert len(place_readers(None, each=True)) == 0
 
 
+def test_pictures_of_studies_are_not_for_the_fusion() -> None:
+    """Composed pictures with the same distortion are, and so are studies made worse as volumes."""
+    kinds = ("CT dose", "data set's noise", "data set's noise", "")
+    owners = ("STS", "several", "STS", "several")
+    pictures = replace(features(8), owner=tuple(o for o in owners for _ in range(2)))
+    ladders = StoredLadders(pictures, 2, kinds)
+    kept = ladders.for_fusion()
+    assert kept is not None
+    assert kept.degradations == ("CT dose", "data set's noise", "")
+    wanted = torch.tensor([0, 1, 2, 3, 6, 7])
+    assert torch.equal(kept.features.last, pictures.last[wanted])
+    assert kept.features.owner == tuple(pictures.owner[i] for i in wanted.tolist())
+    assert kept.for_fusion() is kept
+    alone = StoredLadders(pictures.take(torch.tensor([4, 5])), 2, kinds[2:3])
+    assert alone.for_fusion() is None
+
+
 def test_readers_of_their_own_learn_orders_that_contradict_each_other() -> None:
     """What falls on one kind of ladder rises on another; one reader cannot say both."""
     left = {}

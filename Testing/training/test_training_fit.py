@@ -30,6 +30,7 @@ from training.fit import (
 from training.fused_vectors import FusedVectors, fused
 from training.losses import QualityLoss, ladder_error
 from training.metrics import agreement
+from training.run_folder import RunFolder
 from training.score_fit import ScoreFit, fresh_network, table
 from training.stored_features import StoredFeatures, StoredLadders
 
@@ -348,6 +349,29 @@ def test_first_rungs_of_studies_are_scored_as_pristine_pictures_are(labelled, mo
     firsts = fused(StubNetwork(), ladders)
     for vectors, own in zip((anchored.fw, anchored.fs), firsts, strict=True):
         torch.testing.assert_close(vectors[-2:], own[[0, 6]])
+
+
+def test_pictures_of_studies_order_scores_and_leave_the_fusion_alone(
+    labelled, monkeypatch, tmp_path
+) -> None:
+    features, images = labelled
+    pictures = stored("S" * 4, np.arange(4) / 4, 4)
+    ladders = StoredLadders(pictures, 2, ("CT dose", "data set's JPEG"))
+    monkeypatch.setattr(score_fit, "fresh_network", lambda _: StubNetwork())
+    fusion, regressor = [], []
+
+    def teach(*_, ladders: StoredLadders, **__) -> list[float]:
+        fusion.append(ladders.degradations)
+        return []
+
+    monkeypatch.setattr(score_fit, "teach_fusion", teach)
+    monkeypatch.setattr(
+        score_fit, "fit_regressor", lambda *_, ladders, **__: regressor.append(len(ladders.fw))
+    )
+    all_stored = Stored(features, stored("F" * 27, np.zeros(27), 2), ladders, {})
+    score_fit.fit_all(CONFIG, all_stored, RunFolder(tmp_path), images)
+    assert fusion == [("CT dose",)]
+    assert regressor == [2]
 
 
 def test_table_has_each_patient_and_all_together() -> None:

@@ -245,6 +245,7 @@ class FusionConfig:
         study_picture_ladders: Slices of each clean study to which the same is done, for each of
             these distortions. A study's picture is seldom as large as the data set's, and what is
             done to it looks coarser once it is enlarged. The regressor alone learns from them.
+            The first of these slices are those of `ladders`.
         fusion_ladders: Ladders whose order the fusion learns in each step.
         fusion_ladder_times: How often the fusion draws a ladder against 1 of all others, by the
             name of what was done to a clean study (`training.degradations`) or to a picture

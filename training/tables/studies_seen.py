@@ -46,5 +46,6 @@ def seen_in_training(provenance: Mapping[str, Any]) -> str:
         return AS_CONTENT
     config = read_config(path)
     fusion = config.fusion
-    ladders = config.narrow.wanted and (fusion.ladders or fusion.more_ladders)
+    drawn = fusion.ladders or fusion.more_ladders or fusion.study_picture_ladders
+    ladders = config.narrow.wanted and drawn
     return by_parts(fusion.ladder_held_out) if ladders else AS_CONTENT

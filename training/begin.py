@@ -201,7 +201,7 @@ def _check_ladders(fusion: FusionConfig) -> None:
             "fusion.fusion_ladders",
             f"the fusion cannot learn from {fusion.fusion_ladders} ladders a step",
             "Give 1 or more; to learn from none, have none (fusion.ladders, more_ladders, "
-            "varied_ladders, picture_ladders and study_picture_ladders 0)",
+            "varied_ladders and picture_ladders 0)",
         )
     for option in ("ladders", "varied_ladders", "picture_ladders", "study_picture_ladders"):
         if (count := getattr(fusion, option)) < 0:

@@ -62,7 +62,7 @@ class Preprocessing:
         import torch
         import torch.nn.functional as F
 
-        image = torch.from_numpy(_square(picture)).permute(2, 0, 1)[None]
+        image = torch.from_numpy(square(picture)).permute(2, 0, 1)[None]
         if image.shape[-2:] == (self.size, self.size):
             return image[0].contiguous()
         resized = F.interpolate(
@@ -91,8 +91,16 @@ class Preprocessing:
         return self.normalise(torch.stack([self.resize(picture) for picture in pictures]))
 
 
-def _square(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Pad with black to a centred square; contiguous and writable, as torch wants it."""
+def square(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Pad with black to a centred square.
+
+    Args:
+        picture: (H, W, 3), uint8.
+
+    Returns:
+        (S, S, 3), S the longer side; contiguous and writable, as torch wants it. The picture itself
+        where it is all that already.
+    """
     height, width = picture.shape[:2]
     side = max(height, width)
     if height == width:

@@ -13,9 +13,9 @@ from small_study import small_study
 from MSIQALib.errors import InputError
 from MSIQALib.imaging.slices import fuse_study
 from MSIQALib.imaging.volume import Volume
+from MSIQALib.model.preprocessing import Preprocessing
 from training.branch_features import read_ladders
 from training.config import DataConfig, FusionConfig, TrainingConfig
-from training.datasets.distorted import shrink, to_tensor
 from training.datasets.ladders import (
     _part,
     _rungs,
@@ -71,15 +71,22 @@ def test_a_slab_serves_as_the_whole_study_does(pair: Pair, degradation) -> None:
     assert np.abs(part[k].rgb.astype(int) - whole[12].rgb).max() <= 2
 
 
-def test_the_chosen_slice_is_the_one_that_is_shown(pair: Pair) -> None:
+def test_the_chosen_slice_is_shown_as_an_assessment_shows_it(pair: Pair) -> None:
+    """With the same proportions, too, where it is not square."""
     _, ct, pet = pair
+    # The body's left part alone, cut through the middle: what is lit reaches the right edge.
+    geometry = replace(ct.geometry, size=(24, *ct.geometry.size[1:]))
+    ct = replace(ct, array=ct.array[:, :, :24], geometry=geometry)
     seed = next(s for s in range(20) if _shown_whole(pair, s))
     rungs = _rungs(ct, pet, 12, RESOLUTION, np.random.default_rng(seed))
     differences = [
-        (rungs[0].float() - to_tensor(shrink(one.rgb, 224))).abs().mean().item()
+        (rungs[0].int() - Preprocessing(size=224).resize(one.rgb)).abs().float().mean().item()
         for one in fuse_study(ct, pet)
     ]
     assert int(np.argmin(differences)) == 12
+    assert (rungs[..., :46] == 0).all()  # bicubic reaches two pixels of 4.7
+    assert (rungs[..., 178:] == 0).all()
+    assert (rungs[:, :, 112, 160] > 0).any(1).all()
 
 
 def _shown_whole(pair: Pair, seed: int) -> bool:

@@ -22,6 +22,7 @@ from MSIQALib.errors import InputError
 from MSIQALib.imaging.fusion import FusionOptions
 from MSIQALib.imaging.slices import fuse_study
 from MSIQALib.imaging.volume import Volume
+from MSIQALib.model.preprocessing import square
 from training.datasets.composition import orient, random_options
 from training.datasets.distorted import INPUT_SIZE, SOURCE_SIZE, shrink, to_tensor
 from training.datasets.volume_pairs import find_pairs
@@ -96,7 +97,8 @@ def stored_ladders(
     how = "-varied" if varied else ""
     if size != INPUT_SIZE:
         how += f"-{size}"
-    stored = cache / f"ladders-{slices}-{held_out}-{seed}-{what[:8]}{how}.npz" if cache else None
+    name = f"bordered-ladders-{slices}-{held_out}-{seed}-{what[:8]}{how}.npz"
+    stored = cache / name if cache else None
     if stored and stored.is_file():
         with np.load(stored) as arrays:
             columns = arrays["patient"], arrays["degradation"], arrays["pictures"]
@@ -199,7 +201,8 @@ def _rungs(
             look(*degradation.apply(near_ct, near_pet, strength, noise))
             for strength in degradation.strengths
         ]
-    return torch.stack([to_tensor(shrink(rung, size)) for rung in rungs])
+    # With the borders that an assessment gives them.
+    return torch.stack([to_tensor(shrink(square(rung), size)) for rung in rungs])
 
 
 def _slab(volume: Volume, centre_mm: float) -> Volume:

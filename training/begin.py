@@ -92,6 +92,13 @@ def _check_network(config: TrainingConfig) -> None:
             f"the network cannot see pictures of {config.input_size} pixels",
             f"Give a multiple of {cell}",
         )
+    if config.network.swin_size and (config.swin or config.swin_groups):
+        raise InputError(
+            "network.swin_size",
+            "a Swin-T that is taught here learns from parts of pictures, which it cannot resize as "
+            "it resizes whole ones",
+            "Leave swin and swin_groups out, or give network.swin_stride instead",
+        )
     fusion = config.fusion
     if fusion.reader_first and (config.network.score != "paper" or fusion.reader_weight < 0):
         raise InputError(

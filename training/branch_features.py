@@ -293,10 +293,13 @@ def run_branch(config: TrainingConfig, name: str, folder: RunFolder) -> None:
     torch.set_num_threads(config.threads)
     torch.set_flush_denormal(True)
     torch.manual_seed(config.seed)
-    branch = Branch(name, pretrained=config.pretrained, stride=config.network.swin_stride)
+    network = config.network
+    branch = Branch(
+        name, pretrained=config.pretrained, stride=network.swin_stride, size=network.swin_size
+    )
     if config.start:
-        network = load_model(Path(config.start)).network
-        branch.stages.load_state_dict(network.get_submodule(name).state_dict())
+        start = load_model(Path(config.start)).network
+        branch.stages.load_state_dict(start.get_submodule(name).state_dict())
     if name == "resnet" and config.narrow.wanted:
         parts = patients(read_images(config.data, data_root()))
         branch.stages.load_state_dict(side_by_side(part_states(config, folder, parts)))

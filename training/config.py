@@ -70,6 +70,7 @@ class NetworkConfig:
     regressor: bool = True
     stages: int = 4
     swin_stride: int = 1
+    swin_size: int = 0
 
 
 @dataclass(frozen=True)

@@ -40,9 +40,10 @@ class Branch(nn.Module):
         name: "resnet" or "swin".
         pretrained: Start from ImageNet weights instead of filters that see noise.
         stride: Of Swin (`SwinStages`).
+        size: Of Swin, likewise.
     """
 
-    def __init__(self, name: str, *, pretrained: bool, stride: int = 1) -> None:
+    def __init__(self, name: str, *, pretrained: bool, stride: int = 1, size: int = 0) -> None:
         super().__init__()
         self.name = name
         # timm's modules have attributes that nn.Module does not know of.
@@ -51,7 +52,9 @@ class Branch(nn.Module):
             self.stages = ResNetStages(stages=STAGE_COUNT, pretrained=pretrained)
             self.heads = StageHeads(RESNET_CHANNELS)
         else:
-            self.stages = SwinStages(stages=STAGE_COUNT, pretrained=pretrained, stride=stride)
+            self.stages = SwinStages(
+                stages=STAGE_COUNT, pretrained=pretrained, stride=stride, size=size
+            )
             self.heads = StageHeads(SWIN_CHANNELS)
         if not pretrained and name == "resnet":
             see_noise_resnet(self.stages.conv1)

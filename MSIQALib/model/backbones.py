@@ -11,6 +11,9 @@ from torch import nn
 
 RESNET_NAME = "resnet50"
 SWIN_NAME = "swin_tiny_patch4_window7_224"
+FIRST_SIZE = 224
+"""Height and width of the images that a network sees until it is told otherwise."""
+
 WINDOW = 7
 """Rows and columns of Swin-T's windows, in cells."""
 
@@ -65,14 +68,24 @@ class SwinStages(nn.Module):
         stages: How many stages to build, 1 to 4.
         pretrained: Start from timm's ImageNet weights.
         stride: Read every n-th row and column of the images alone.
+        size: Height and width to which the images are resized first; 0 for as they are.
+
+    Raises:
+        ValueError: There is a size, and a stride beside it.
     """
 
-    def __init__(self, *, stages: int, pretrained: bool, stride: int = 1) -> None:
+    def __init__(self, *, stages: int, pretrained: bool, stride: int = 1, size: int = 0) -> None:
         super().__init__()
-        self.stride = stride
+        if size and stride != 1:
+            raise ValueError(f"either a size or a stride, not {size} and {stride}")
+        self.stride, self.size = stride, size
+        self._resizing: torch.Tensor | None
+        self.register_buffer("_resizing", None, persistent=False)
         source: Any = timm.create_model(SWIN_NAME, pretrained=pretrained)
         self.patch_embed = source.patch_embed
         self.layers = nn.ModuleList(source.layers[i] for i in range(stages))
+        if size:
+            self.set_input_size(FIRST_SIZE)
 
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
         """Stage outputs for images of shape (N, 3, 224, 224).
@@ -90,14 +103,18 @@ class SwinStages(nn.Module):
 
     def embed(self, image: torch.Tensor) -> torch.Tensor:
         """What the first stage begins with, (N, 56, 56, 96)."""
-        embedded: torch.Tensor = self.patch_embed(image[..., :: self.stride, :: self.stride])
+        seen = image[..., :: self.stride, :: self.stride]
+        if self._resizing is not None:
+            # As matrices, which all devices multiply alike; bicubic kernels they do not all have.
+            seen = self._resizing @ image @ self._resizing.T
+        embedded: torch.Tensor = self.patch_embed(seen)
         return embedded
 
     def set_input_size(self, size: int) -> None:
         """Take (size, size) images from now on; the windows of 7 x 7 stay as they are.
 
         Stages smaller than a window are padded to one. Where it reads 224 rows and columns it is
-        timm's own network again.
+        timm's own network again. Where it resizes them, what it resizes to stays.
 
         Args:
             size: Height and width of the images.
@@ -108,6 +125,11 @@ class SwinStages(nn.Module):
         if size % self.stride:
             raise ValueError(f"The images' size must be a multiple of {self.stride}: {size}")
         size //= self.stride
+        self._resizing = None
+        if self.size and self.size != size:
+            like = next(self.parameters())
+            self._resizing = _bicubic(size, self.size).to(like.device, like.dtype)
+        size = self.size or size
         embed: Any = self.patch_embed
         embed.set_input_size(img_size=(size, size))
         grid = size // embed.patch_size[0]
@@ -119,3 +141,9 @@ class SwinStages(nn.Module):
             timm_layer.set_input_size(
                 (feature, feature), (WINDOW, WINDOW), always_partition=own < WINDOW
             )
+
+
+def _bicubic(size: int, wanted: int) -> torch.Tensor:
+    """Matrix that resizes one side as the preprocessing does, without antialiasing."""
+    each = torch.eye(size)[None, None]
+    return F.interpolate(each, (wanted, size), mode="bicubic", align_corners=False)[0, 0]

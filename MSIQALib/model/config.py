@@ -46,6 +46,9 @@ class ModelConfig:
             from the last of them.
         swin_stride: Swin reads every n-th row and column of the input. The paper's is 1; with 2
             ResNet sees 448 pixels where Swin sees 224.
+        swin_size: Height and width to which the input is resized for Swin, bicubically and without
+            antialiasing, as the paper resizes its pictures; 0 for as it is. With 224 ResNet may see
+            a picture as it is, and Swin what both see in the paper.
         dropout: Dropout probability between the two linear layers of each branch.
         pretrained: Start both backbones from timm's ImageNet weights, which timm downloads. It
             matters when a network is made afresh, not when weights are loaded into it.
@@ -60,6 +63,7 @@ class ModelConfig:
     regressor: bool = True
     stages: int = STAGE_COUNT
     swin_stride: int = 1
+    swin_size: int = 0
     dropout: float = 0.5
     pretrained: bool = True
 
@@ -75,6 +79,10 @@ class ModelConfig:
             raise ValueError(f"stages must be 1 to {STAGE_COUNT}, not {self.stages!r}")
         if not (isinstance(self.swin_stride, int) and self.swin_stride >= 1):
             raise ValueError(f"swin_stride must be 1 or more, not {self.swin_stride!r}")
+        if not isinstance(self.swin_size, int) or self.swin_size < 0 or self.swin_size % CELL:
+            raise ValueError(f"swin_size must be a multiple of {CELL}, not {self.swin_size!r}")
+        if self.swin_size and self.swin_stride != 1:
+            raise ValueError("swin_stride must be 1 where there is a swin_size")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be at least 0 and below 1, not {self.dropout!r}")
 

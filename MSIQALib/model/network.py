@@ -25,8 +25,8 @@ class Prediction:
         S: (N,), the score branch (Eq. 7).
         W: (N,), the weight branch, 0..1 (Eq. 8).
         features: F1 to F4 (stage outputs, concatenated, before AGCA; a coarser branch's map is
-            enlarged to the finer one's grid, which keeps its mean), F_W and F_S by name, each
-            (N, C, H, W); empty unless asked for.
+            enlarged to the finer one's grid), F_W and F_S by name, each (N, C, H, W); empty unless
+            asked for.
     """
 
     score: torch.Tensor
@@ -51,8 +51,12 @@ class MSIQA(nn.Module):
             self.resnet = ResNetStages(stages=stages, pretrained=pretrained)
         self.swin: SwinStages | None = None
         if config.swin:
-            stride = config.swin_stride
-            self.swin = SwinStages(stages=stages, pretrained=pretrained, stride=stride)
+            self.swin = SwinStages(
+                stages=stages,
+                pretrained=pretrained,
+                stride=config.swin_stride,
+                size=config.swin_size,
+            )
         self.fusion = MultiScaleFusion(config)
         self.regressor = ScoreRegressor(
             config,
@@ -67,7 +71,7 @@ class MSIQA(nn.Module):
 
         Args:
             size: A multiple of 32, so that the last stage has whole cells; of as many times 32
-                where Swin reads every n-th pixel.
+                where Swin reads every n-th pixel. Where Swin has a size of its own, that stays.
 
         Raises:
             ValueError: It is none.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -12,6 +13,7 @@ import torch
 from MSIQALib.assessment.device import choose_device
 from MSIQALib.assessment.scorer import NetworkScorer
 from MSIQALib.errors import ModelFileError
+from MSIQALib.model.backbones import SwinStages
 from MSIQALib.model.checkpoint import LoadedModel, load_model, save_model
 from MSIQALib.model.config import ModelConfig
 from MSIQALib.model.network import MSIQA
@@ -142,3 +144,56 @@ def test_swin_needs_whole_cells_of_what_it_sees(tmp_path: Path) -> None:
 def test_a_stride_is_a_whole_number(stride: float) -> None:
     with pytest.raises(ValueError, match="swin_stride must be 1 or more"):
         ModelConfig.from_dict({"swin_stride": stride})
+
+
+SMALL_SWIN = ModelConfig(swin_size=224, pretrained=False)
+
+
+def test_swin_may_see_the_papers_size_of_what_resnet_sees(network: MSIQA, tmp_path: Path) -> None:
+    """ResNet sees pictures of 512 pixels as they are, Swin what preprocessing makes of them."""
+    both = MSIQA(SMALL_SWIN).eval()
+    both.load_state_dict(network.state_dict())
+    path = tmp_path / "native.safetensors"
+    save_model(path, both, WeightsInfo(SMALL_SWIN, preprocessing=Preprocessing(size=512)))
+    model = load_model(path)
+    loaded = model.network
+    assert model.info.config == SMALL_SWIN
+    rng = np.random.default_rng(1)
+    picture = cv2.GaussianBlur(rng.integers(0, 256, (512, 512, 3), np.uint8), (0, 0), 3) * 2
+    image = model.info.preprocessing([picture])
+    small = Preprocessing(size=224)([picture])
+    with torch.inference_mode():
+        prediction = loaded(image, features=True)
+        fine, own, coarse = network.resnet(image), loaded.swin(image), network.swin(small)
+        assert loaded(image).score == pytest.approx(prediction.score, rel=1e-5)
+        for number, channels in enumerate((256, 512, 1024, 2048)):
+            stage = prediction.features[f"F{number + 1}"]
+            assert torch.equal(stage[:, :channels], fine[number])
+            # All but the preprocessing's rounding to whole grey levels.
+            assert own[number].shape == coarse[number].shape
+            assert (own[number] - coarse[number]).abs().mean() < 0.02 * coarse[number].abs().mean()
+            # The coarser map over the same field, from corner to corner.
+            enlarged = stage[:, channels:]
+            assert enlarged.shape[-2:] == stage.shape[-2:] == fine[number].shape[-2:]
+            assert torch.equal(enlarged[..., 0, 0], own[number][..., 0, 0])
+            assert torch.equal(enlarged[..., -1, -1], own[number][..., -1, -1])
+        # Smaller ones than Swin's are enlarged for it; those of its size it sees as they are.
+        loaded.set_input_size(96)
+        assert loaded.swin(image[..., :96, :96])[0].shape == (1, 96, 56, 56)
+        loaded.set_input_size(224)
+        assert torch.equal(loaded(small).score, network(small).score)
+        loaded.set_input_size(512)
+        assert torch.equal(loaded(image, features=True).score, prediction.score)
+
+
+@pytest.mark.parametrize("values", [{"swin_size": 100}, {"swin_size": -32}, {"swin_size": 224.0}])
+def test_swins_size_has_whole_cells(values: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="swin_size must be a multiple of 32"):
+        ModelConfig.from_dict(values)
+
+
+def test_swin_has_a_stride_or_a_size() -> None:
+    with pytest.raises(ValueError, match="swin_stride must be 1"):
+        ModelConfig(swin_size=224, swin_stride=2)
+    with pytest.raises(ValueError, match="either a size or a stride"):
+        SwinStages(stages=1, pretrained=False, stride=2, size=224)

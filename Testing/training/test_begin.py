@@ -19,6 +19,7 @@ from training.branch_features import run_branch
 from training.config import (
     DataConfig,
     FusionConfig,
+    LevelsPhase,
     NarrowConfig,
     NarrowPhase,
     NetworkConfig,
@@ -300,6 +301,19 @@ def test_swin_needs_whole_cells_of_what_it_reads(tmp_path: Path, root: Path) -> 
     config = replace(STORED, network=NetworkConfig(swin_stride=2), input_size=96)
     with pytest.raises(InputError, match=r"of 96 pixels\. Give a multiple of 64"):
         begin_run(config, tmp_path / "runs")
+
+
+def test_a_swin_that_resizes_whole_pictures_is_not_taught_from_parts(
+    tmp_path: Path, root: Path
+) -> None:
+    config = replace(STORED, network=NetworkConfig(swin_size=224), input_size=512)
+    begin_run(config, tmp_path / "runs")
+    for refused in (
+        replace(config, swin=(LevelsPhase(depth=4, steps=1),)),
+        replace(config, swin_groups=(NarrowPhase(steps=1),)),
+    ):
+        with pytest.raises(InputError, match=r"network\.swin_size: .* parts of pictures"):
+            begin_run(refused, tmp_path / "other")
 
 
 @pytest.mark.parametrize("network", [NetworkConfig(swin_stride=0), NetworkConfig(stages=5)])

@@ -36,7 +36,7 @@ MARGIN_MM = 33.0
 WHOLE_FIELD = 0.5
 """Share of the ladders on which a crop is enlarged and laid on a whole field of view."""
 
-MAGNIFICATION = (1.5, 3.0)
+MAGNIFICATION = (1.0, 3.0)
 
 LEAST_PART = 0.5
 """Of the height and of the width of a slice, where a part of it is taken."""

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from MSIQALib.assessment.device import choose_device
 from MSIQALib.assessment.scorer import NetworkScorer, Picture
@@ -84,13 +83,32 @@ def rounded_for_shipping(network: MSIQA, pictures: torch.Tensor) -> MSIQA:
     """
     small = copy.deepcopy(network)
     small.load_state_dict(dequantise(quantise(network.state_dict())))
-    stages = [network(batch, features=True).features for batch in pictures.split(8)]
-    for index, reduce in enumerate(network.fusion.reduce):
-        pooled = torch.cat([F.adaptive_avg_pool2d(s[f"F{index + 1}"], 1) for s in stages])
-        mean = pooled.mean(0).flatten()
-        lost = (reduce.weight - small.fusion.reduce[index].weight).flatten(1) @ mean
-        small.fusion.reduce[index].bias += lost
+    means = _means_read(network, pictures)
+    for reduce, rounded, mean in zip(
+        network.fusion.reduce, small.fusion.reduce, means, strict=True
+    ):
+        rounded.bias += (reduce.weight - rounded.weight).flatten(1) @ mean
     return small.eval()
+
+
+def _means_read(network: MSIQA, pictures: torch.Tensor) -> list[torch.Tensor]:
+    """Mean (C,) of what each of the fusion's convolutions reads: of the pooled stages.
+
+    The maps that a network shows are not enough: a branch's may be enlarged there, and pooling from
+    a grid that is no multiple of seven weighs cells unevenly.
+    """
+    read: list[list[torch.Tensor]] = [[] for _ in network.fusion.reduce]
+    hooks = [
+        reduce.register_forward_pre_hook(
+            lambda _, given, kept=kept: kept.append(given[0].mean((2, 3)))
+        )
+        for reduce, kept in zip(network.fusion.reduce, read, strict=True)
+    ]
+    for batch in pictures.split(8):
+        network(batch)
+    for hook in hooks:
+        hook.remove()
+    return [torch.cat(kept).mean(0) for kept in read]
 
 
 def ship(source: Path, target: Path, scores_file: Path, more: Mapping[str, Any]) -> float:

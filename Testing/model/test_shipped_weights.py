@@ -46,8 +46,8 @@ def score(scorer: NetworkScorer, pictures: list[np.ndarray]) -> list[float]:
 def test_the_file_is_small_and_says_what_it_is(scorer):
     assert SHIPPED.stat().st_size <= 64 * 2**20
     info = scorer.info
-    assert info.preprocessing.size == 448
-    assert info.config.swin_stride == 2
+    assert info.preprocessing.size == 512
+    assert info.config.swin_size == 224
     assert info.quantised
     assert info.config.score == "paper"
     assert info.config.stages == 4
@@ -63,7 +63,7 @@ def test_a_cpu_computes_it_by_the_groups_of_its_channels(scorer):
     whole = fold_batch_norm(load_model(SHIPPED).network.resnet)
     every = multiplications([whole.get_submodule(name) for name in whole.stage_names])
     assert multiplications(resnet.stages) < every / 4
-    image = torch.rand(1, 3, 448, 448) * 2 - 1
+    image = torch.rand(1, 3, 512, 512) * 2 - 1
     with torch.inference_mode():
         for given, wanted in zip(resnet(image), whole(image), strict=True):
             torch.testing.assert_close(given, wanted, atol=1e-3, rtol=1e-3)

@@ -95,8 +95,8 @@ def _check_network(config: TrainingConfig) -> None:
     if config.network.swin_size and (config.swin or config.swin_groups):
         raise InputError(
             "network.swin_size",
-            "a Swin-T that is taught here learns from parts of pictures, which it cannot resize as "
-            "it resizes whole ones",
+            "a Swin-T that is taught here may learn from parts of pictures, which it would resize "
+            "as if they were whole",
             "Leave swin and swin_groups out, or give network.swin_stride instead",
         )
     fusion = config.fusion

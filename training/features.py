@@ -63,7 +63,7 @@ def pooled_stages(
 
     Args:
         backbone: A ResNetStages or SwinStages, in eval mode, or what gives the same averages.
-        picture: Gives (3, 224, 224) uint8 by number.
+        picture: Gives (3, S, S) uint8 by number.
         count: How many pictures.
 
     Returns:

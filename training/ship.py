@@ -1,6 +1,6 @@
 """Makes the weights that are shipped: 8 bits, and proof that they score as the originals do.
 
-    python -m training.ship runs/longer_cpu/msiqa.safetensors
+    python -m training.ship runs/native_cpu/msiqa.safetensors
 
 Writes Resources/Models/msiqa-petct.safetensors (or `--target`) and, beside it, the float32
 originals' scores of the labelled pictures and of a phantom, which the tests compare with.
@@ -76,7 +76,7 @@ def rounded_for_shipping(network: MSIQA, pictures: torch.Tensor) -> MSIQA:
 
     Args:
         network: The originals; not changed.
-        pictures: Prepared pictures whose mean features serve, (N, 3, 224, 224).
+        pictures: Prepared pictures whose mean features serve, (N, 3, S, S).
 
     Returns:
         A network that :func:`save_model` stores without a further loss.
@@ -104,10 +104,12 @@ def _means_read(network: MSIQA, pictures: torch.Tensor) -> list[torch.Tensor]:
         )
         for reduce, kept in zip(network.fusion.reduce, read, strict=True)
     ]
-    for batch in pictures.split(8):
-        network(batch)
-    for hook in hooks:
-        hook.remove()
+    try:
+        for batch in pictures.split(8):
+            network(batch)
+    finally:
+        for hook in hooks:
+            hook.remove()
     return [torch.cat(kept).mean(0) for kept in read]
 
 

@@ -1,8 +1,8 @@
 """Scores averaged over four views of each picture: steadier scores for four times the work.
 
 Resizing 512 pixels to 224 without antialiasing, as the paper's network reads them, weighs the rows
-and columns unevenly. Moved by a pixel, a picture looks the same to people, while the network reads
-other pixels of it.
+and columns unevenly; so does Swin-T's own resizing where ResNet-50 sees more. Moved by a pixel, a
+picture looks the same to people, while the network reads other pixels of it.
 """
 
 from __future__ import annotations

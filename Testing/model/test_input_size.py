@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from MSIQALib.assessment.device import choose_device
 from MSIQALib.assessment.scorer import NetworkScorer
@@ -183,6 +184,18 @@ def test_swin_may_see_the_papers_size_of_what_resnet_sees(network: MSIQA, tmp_pa
         assert torch.equal(loaded(small).score, network(small).score)
         loaded.set_input_size(512)
         assert torch.equal(loaded(image, features=True).score, prediction.score)
+
+
+@pytest.mark.parametrize(("size", "wanted"), [(512, 224), (96, 224)])
+def test_swins_own_size_is_bicubic_without_antialiasing(size: int, wanted: int) -> None:
+    swin = SwinStages(stages=1, pretrained=False, size=wanted).eval()
+    swin.set_input_size(size)
+    image = torch.rand(1, 3, size, size)
+    resized = F.interpolate(image, (wanted, wanted), mode="bicubic", align_corners=False)
+    with torch.inference_mode():
+        given, expected = swin.embed(image), swin.patch_embed(resized)
+    torch.testing.assert_close(given, expected, atol=1e-4, rtol=0)
+    assert "_resizing" not in swin.state_dict()
 
 
 @pytest.mark.parametrize("values", [{"swin_size": 100}, {"swin_size": -32}, {"swin_size": 224.0}])

@@ -7,6 +7,8 @@ the two heads take one image at a time. Weights and results are this project's n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -27,34 +29,50 @@ class ReleasedBaseline(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Scores (N,) of images as the network takes them, S alone as the released code has it."""
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """S and W, (N,) each, of images as the network takes them.
+
+        S by way of S * W / W, as the released code has it.
+        """
         resnet, swin = self.network.resnet, self.network.swin
         assert resnet is not None
         assert swin is not None
         resnet(image)
         swin_stages = [stage.contiguous() for stage in swin(image)]
         fine = resnet(image)
-        # Where Swin's maps are coarser, repeated cells have the same averages.
-        coarse = [
-            F.interpolate(stage, like.shape[-2:])
-            for stage, like in zip(swin_stages, fine, strict=True)
-        ]
-        stages = [torch.cat(maps, 1) for maps in zip(fine, coarse, strict=True)]
         fusion = self.network.fusion
         attended = []
-        for stage, reduce, attend in zip(stages, fusion.reduce, fusion.attend, strict=True):
-            reduced = F.adaptive_avg_pool2d(reduce(stage), POOLED_SIZE)
-            attended.append(attend_by_matrix(attend, reduced))
+        for maps, reduce, attend in zip(
+            zip(fine, swin_stages, strict=True), fusion.reduce, fusion.attend, strict=True
+        ):
+            attended.append(attend_by_matrix(attend, reduce_and_pool(maps, reduce)))
         fw_map = torch.cat(attended, 1)
         fs_map = attend_by_matrix(fusion.attend_last, swin_stages[-1])
-        return torch.cat(
-            [self._head(fw_map[i : i + 1], fs_map[i : i + 1]) for i in range(len(image))]
-        )
+        heads = [self._head(fw_map[i : i + 1], fs_map[i : i + 1]) for i in range(len(image))]
+        S, W = (torch.cat(column) for column in zip(*heads, strict=True))
+        return S, W
 
-    def _head(self, fw_map: torch.Tensor, fs_map: torch.Tensor) -> torch.Tensor:
+    def _head(
+        self, fw_map: torch.Tensor, fs_map: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         _, S, W = self.network.regressor(fw_map, fs_map)
-        return (S * W) / W
+        return (S * W) / W, W
+
+
+def reduce_and_pool(maps: Sequence[torch.Tensor], reduce: nn.Conv2d) -> torch.Tensor:
+    """Apply a 1x1 convolution to the branches' maps of a stage, and pool to 7 x 7 after it.
+
+    Maps of different grids cannot be concatenated; each is then convolved and pooled on its own.
+    """
+    if len({tuple(m.shape[-2:]) for m in maps}) == 1:
+        return F.adaptive_avg_pool2d(reduce(torch.cat(list(maps), 1)), POOLED_SIZE)
+    weights = reduce.weight.split([m.shape[1] for m in maps], 1)
+    parts = [
+        F.adaptive_avg_pool2d(F.conv2d(m, weight), POOLED_SIZE)
+        for m, weight in zip(maps, weights, strict=True)
+    ]
+    assert reduce.bias is not None
+    return torch.stack(parts).sum(0) + reduce.bias[:, None, None]
 
 
 def attend_by_matrix(agca: AGCA, x: torch.Tensor) -> torch.Tensor:

@@ -93,7 +93,8 @@ def stored_ladders(
         size: As in `draw_ladders`.
     """
     degradations = DEGRADATIONS if degradations is None else degradations
-    what = hashlib.sha256(repr([(d.name, d.strengths) for d in degradations]).encode()).hexdigest()
+    drawn = MAGNIFICATION, [(d.name, d.strengths) for d in degradations]
+    what = hashlib.sha256(repr(drawn).encode()).hexdigest()
     how = "-varied" if varied else ""
     if size != INPUT_SIZE:
         how += f"-{size}"

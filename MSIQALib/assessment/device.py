@@ -18,8 +18,8 @@ CPU_BATCH = 8
 """On a CPU larger batches gain nothing and make cancelling slower."""
 
 GPU_BATCHES = ((40, 128), (20, 64), (8, 32), (4, 16))
-"""Free GPU memory in GiB from which a batch size is used; a batch of 16
-of 224 pixels a side takes about 1 GiB, of 512 about five. One that does not fit is halved."""
+"""Free GPU memory in GiB from which a batch size is used; a batch of 16 at 224 pixels takes about
+1 GiB, and five times that at 512. One that does not fit is halved."""
 
 SMALLEST_GPU_BATCH = 4
 GIB = 1 << 30

@@ -103,4 +103,5 @@ def _describe(name: str, why: str) -> Device:
     if kind == "mps":
         return Device(name, f"Running on the Apple GPU (mps): {why}", GPU_BATCHES[-1][1])
     threads = torch.get_num_threads()
-    return Device("cpu", f"Running on the CPU ({threads} threads): {why}", CPU_BATCH)
+    count = f"{threads} thread{'s' if threads > 1 else ''}"
+    return Device("cpu", f"Running on the CPU ({count}): {why}", CPU_BATCH)

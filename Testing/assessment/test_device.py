@@ -55,3 +55,11 @@ def test_auto_passes_over_a_gpu_that_fails(monkeypatch):
     assert "no kernel image is available" in chosen.reason
     with pytest.raises(MSIQAError, match="no kernel image"):
         choose_device("cuda")
+
+
+@pytest.mark.parametrize(("count", "said"), [(1, "(1 thread)"), (2, "(2 threads)")])
+def test_the_cpu_is_named_with_its_threads(
+    count: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: count)
+    assert said in choose_device("cpu").reason

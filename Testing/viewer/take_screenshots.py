@@ -2,7 +2,7 @@
 
     python Testing/viewer/take_screenshots.py [--output Resources/Screenshots] [--slices 48]
 
-Pictures larger than 400 KB take 256 colours, and if need be half the size.
+Pictures larger than 500 KB take 256 colours, and if need be half the size.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from chromium import chromium
 from PIL import Image
 from viewer_page import ASSESS_MS, LAPTOP, ViewerPage, viewer, write_phantom
 
-LARGEST = 400_000
+LARGEST = 500_000
 READING_DISPLAY = {"width": 3840, "height": 2160}
 
 

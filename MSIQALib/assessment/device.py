@@ -19,7 +19,7 @@ CPU_BATCH = 8
 
 GPU_BATCHES = ((40, 128), (20, 64), (8, 32), (4, 16))
 """Free GPU memory in GiB from which a batch size is used; a batch of 16 at 224 pixels takes about
-1 GiB, and five times that at 512. One that does not fit is halved."""
+1 GiB; the maps of 512 are five times as large. A batch that does not fit is halved."""
 
 SMALLEST_GPU_BATCH = 4
 GIB = 1 << 30

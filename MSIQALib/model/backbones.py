@@ -106,7 +106,7 @@ class SwinStages(nn.Module):
         seen = image[..., :: self.stride, :: self.stride]
         if self._resizing is not None:
             # As matrices, which all devices multiply alike; bicubic kernels they do not all have.
-            seen = self._resizing @ image @ self._resizing.T
+            seen = self._resizing @ seen @ self._resizing.T
         embedded: torch.Tensor = self.patch_embed(seen)
         return embedded
 

@@ -275,6 +275,8 @@ class FusionConfig:
             vectors around those that are fitted.
         range_weight: Weight of the squared error of scores above the best or below the worst of
             the scale; what is clipped there cannot be told apart.
+        toll: What a step of a realistic loss costs the weight branch, before its sigmoid, beside
+            what the regressor has learnt (`training.loss_toll`); 0 leaves this out.
     """
 
     statistics: int = 320
@@ -310,6 +312,7 @@ class FusionConfig:
     reader_first: bool = False
     reader_weight: float = 3.0
     range_weight: float = 0.0
+    toll: float = 0.0
 
 
 @dataclass(frozen=True)

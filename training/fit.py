@@ -15,6 +15,7 @@ from MSIQALib.model.regressor import HIDDEN
 from training.combination_reader import Reader, ReaderFirst, fit_reader
 from training.config import FusionConfig
 from training.distortions import UNLISTED
+from training.loss_toll import UNITS, fit_toll
 from training.losses import QualityLoss, ladder_error, range_error
 from training.schedule import one_cycle
 
@@ -70,11 +71,13 @@ class LadderVectors:
 
     Attributes:
         times: (L,) how often each is drawn against the others.
+        losses: (L,) of `training.loss_toll.loss_number`.
     """
 
     fw: Tensor
     fs: Tensor
     times: Tensor
+    losses: Tensor
 
 
 def fit_regressor(
@@ -113,6 +116,7 @@ def fit_regressor(
         drop.p = config.dropout
     moments = [(v.mean(0), v.std(0).clamp_min(1e-3)) for v in (data.fw, data.fs)]
     fw, fs = ((v - m) / s for v, (m, s) in zip((data.fw, data.fs), moments, strict=True))
+    silent = UNITS if config.toll and ladders is not None else 0
     reader = None
     if config.reader_first:
         listed = data.combination != UNLISTED
@@ -122,6 +126,7 @@ def fit_regressor(
     optimiser = torch.optim.AdamW(
         regressor.parameters(), lr=config.regressor_rate, weight_decay=WEIGHT_DECAY
     )
+    _silence(regressor, silent)
     regressor.train()
     for step in range(config.regressor_steps):
         for group in optimiser.param_groups:
@@ -138,9 +143,15 @@ def fit_regressor(
         optimiser.zero_grad()
         value.backward()
         optimiser.step()
+        _silence(regressor, silent)
     regressor.eval()
     if reader is not None:
         regressor.weight_branch[0] = regressor.weight_branch[0].folded()
+    if silent and ladders is not None:
+        mean, deviation = moments[0]
+        scored = fw[data.combination != UNLISTED]
+        toll = fit_toll((ladders.fw - mean) / deviation, ladders.losses, scored)
+        toll.charge(regressor.weight_branch, config.toll)
     for drop, p in zip(drops, usual, strict=True):
         drop.p = p
     for branch, (mean, deviation) in zip(
@@ -167,6 +178,13 @@ def _off_expected(network: MSIQA, reader: Reader, fw: Tensor, fs: Tensor) -> Ten
     spread = NEARBY * torch.rand(EXPECTED_BATCH, 1)
     near = fw[chosen] + spread * torch.randn(EXPECTED_BATCH, fw.shape[1])
     return (branch_scores(network, near, fs[other]) - reader.expected(near)).square().mean()
+
+
+@torch.no_grad()
+def _silence(regressor: Any, units: int) -> None:
+    """Keep the last units of the weight branch for the toll."""
+    last = regressor.weight_branch[-1].weight
+    last[:, last.shape[1] - units :] = 0
 
 
 @torch.no_grad()

@@ -170,7 +170,8 @@ class ScoreFit:
             fw, fs = fused(network, stored.ladders.features)
             shape = (len(stored.ladders), stored.ladders.rungs, -1)
             times = stored.ladders.weights(config.fusion.ladder_times)
-            self._ladders = LadderVectors(fw.view(shape), fs.view(shape), times)
+            losses = stored.ladders.losses()
+            self._ladders = LadderVectors(fw.view(shape), fs.view(shape), times, losses)
             self._of_studies = stored.ladders.of_studies()
 
     def fit(self, images: Iterable[LabelledImage]) -> None:

@@ -1,6 +1,6 @@
 """Makes the weights that are shipped: 8 bits, and proof that they score as the originals do.
 
-    python -m training.ship runs/native_cpu/msiqa.safetensors
+    python -m training.ship runs/tolled_cpu/msiqa.safetensors
 
 Writes Resources/Models/msiqa-petct.safetensors (or `--target`) and, beside it, the float32
 originals' scores of the labelled pictures and of a phantom, which the tests compare with.

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from training.datasets.slice_ladders import SEVERAL
 from training.degradations import DEGRADATIONS
+from training.loss_toll import loss_number
 from training.picture_degradations import PICTURE_DEGRADATIONS
 
 
@@ -97,6 +98,10 @@ class StoredLadders:
         rows = self.rows(torch.tensor(chosen))
         names = tuple(self.degradations[i] for i in chosen)
         return StoredLadders(self.features.take(rows), self.rungs, names)
+
+    def losses(self) -> Tensor:
+        """Kind of what was done, by `training.loss_toll.loss_number`: (L,)."""
+        return torch.tensor([loss_number(name) for name in self.degradations]).long()
 
     def weights(self, times: Mapping[str, float]) -> Tensor:
         """How often each is drawn against the others.

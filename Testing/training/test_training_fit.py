@@ -28,6 +28,7 @@ from training.fit import (
     fit_regressor,
 )
 from training.fused_vectors import FusedVectors, fused
+from training.loss_toll import OTHER
 from training.losses import QualityLoss, ladder_error
 from training.metrics import agreement
 from training.run_folder import RunFolder
@@ -87,7 +88,7 @@ def ladder_vectors(n: int, seed: int, sign: float) -> LadderVectors:
     carriers = (torch.arange(LENGTH) % 4 == 1).float()
     rungs = sign * carriers * torch.arange(4.0)[:, None]
     fw, fs = (3 * (v + rungs) + 7 for v in torch.randn(2, n, 1, LENGTH, generator=generator))
-    return LadderVectors(fw, fs, torch.ones(n))
+    return LadderVectors(fw, fs, torch.ones(n), torch.full((n,), OTHER))
 
 
 def test_ladder_error_asks_for_a_fall_at_every_step() -> None:
@@ -123,7 +124,7 @@ def test_ladders_are_drawn_as_often_as_their_times_say() -> None:
         times[40 * drawn : 40 * drawn + 40] = 2.0
         fw, fs = (torch.cat([getattr(one, name) for one in both]) for name in ("fw", "fs"))
         network = StubNetwork()
-        ladders = LadderVectors(fw, fs, times)
+        ladders = LadderVectors(fw, fs, times, torch.full((80,), OTHER))
         config = FusionConfig(regressor_steps=150)
         fit_regressor(
             network, vectors(300), config, QualityLoss(), seed=1, means=MEANS, ladders=ladders

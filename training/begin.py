@@ -167,6 +167,7 @@ def check_options(config: TrainingConfig) -> None:
             "Name a weights file, as seen from here, and store features (fusion.pictures)",
         )
     _check_ladders(config.fusion)
+    _check_toll(config)
     of_slices = [degradation.name for degradation in IN_PLANE]
     phases = [("narrow", phase) for phase in (*config.narrow.trunk, *config.narrow.parts)]
     for place, phase in phases + [("swin_groups", phase) for phase in config.swin_groups]:
@@ -199,6 +200,28 @@ def _check_times(
             option,
             f"ladders cannot be drawn so: {', '.join(refused)}",
             f"Give numbers {'from' if never else 'above'} 0 for {', '.join(known)}",
+        )
+
+
+def _check_toll(config: TrainingConfig) -> None:
+    fusion = config.fusion
+    if not 0 <= fusion.toll < math.inf:
+        raise InputError(
+            "fusion.toll", f"a step cannot cost {fusion.toll:g}", "Give a number from 0"
+        )
+    if not fusion.toll:
+        return
+    if not (fusion.ladders or any(fusion.more_ladders.values())):
+        raise InputError(
+            "fusion.toll",
+            "there are no ladders of clean studies on which a loss could be told",
+            "Have some (fusion.ladders), or leave this out",
+        )
+    if config.network.score != "paper":
+        raise InputError(
+            "fusion.toll",
+            "the released score has no use for the weight branch, which pays it",
+            "Leave network.score out, or this",
         )
 
 

@@ -275,8 +275,9 @@ class FusionConfig:
             vectors around those that are fitted.
         range_weight: Weight of the squared error of scores above the best or below the worst of
             the scale; what is clipped there cannot be told apart.
-        toll: What a step of a realistic loss costs the weight branch, before its sigmoid, beside
-            what the regressor has learnt (`training.loss_toll`); 0 leaves this out.
+        toll: What a step of lost counts or of breathing takes off the weight branch's output,
+            before its sigmoid, once the regressor is fitted; PET resolution and the CT's grain
+            cost twice this (`training.loss_toll.COSTS`). 0 leaves it out.
     """
 
     statistics: int = 320

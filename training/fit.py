@@ -93,7 +93,8 @@ def fit_regressor(
     """Fit the score regressor, from fresh weights, to f_w and f_s.
 
     The vectors are standardised while the first layers learn, and the standardisation is folded
-    into these layers afterwards.
+    into these layers afterwards. Where there are ladders and the configuration has a toll, two
+    units of the weight branch learn nothing and carry it afterwards (`training.loss_toll`).
 
     Args:
         network: Its regressor changes, nothing else.
@@ -149,6 +150,7 @@ def fit_regressor(
         regressor.weight_branch[0] = regressor.weight_branch[0].folded()
     if silent and ladders is not None:
         mean, deviation = moments[0]
+        # Not the anchors, which are the ladders' own first rungs; each as often as any other.
         scored = fw[data.combination != UNLISTED]
         toll = fit_toll((ladders.fw - mean) / deviation, ladders.losses, scored)
         toll.charge(regressor.weight_branch, config.toll)
@@ -182,7 +184,7 @@ def _off_expected(network: MSIQA, reader: Reader, fw: Tensor, fs: Tensor) -> Ten
 
 @torch.no_grad()
 def _silence(regressor: Any, units: int) -> None:
-    """Keep the last units of the weight branch for the toll."""
+    """Let the last units of the weight branch add nothing to it; they are the toll's."""
     last = regressor.weight_branch[-1].weight
     last[:, last.shape[1] - units :] = 0
 

@@ -3,8 +3,8 @@
 Of the losses that nobody rated only the order is known, and only on few studies. Units that see all
 of f_w learn that order by heart: a study that they have not seen follows it less well than a
 linear function does that is fitted to one kind of loss alone. So each kind gets such a function,
-which says how far the loss has gone and stays near 0 on pictures without it. Their weighted sum
-costs the regressor's weight branch a little, after it has been fitted and whatever it has learnt.
+which says how far the loss has gone and is held near 0 on pictures without it. Their weighted sum
+is taken off the output of the regressor's weight branch once that has been fitted.
 """
 
 from __future__ import annotations
@@ -17,14 +17,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from training.datasets.slice_ladders import EFFECTS
+
 logger = logging.getLogger(__name__)
 
-LOSSES: tuple[tuple[str, ...], ...] = (
-    ("PET counts", "PET counts, unfiltered"),
-    ("PET resolution",),
-    ("CT dose", "CT noise"),
-    ("breathing",),
-)
+LOSSES: tuple[tuple[str, ...], ...] = (*EFFECTS, ("breathing",))
 """Degradations (`training.degradations`) of one kind, by name."""
 
 COSTS = (1.0, 2.0, 2.0, 1.0)
@@ -32,10 +29,10 @@ COSTS = (1.0, 2.0, 2.0, 1.0)
 functions had not seen (training/docs/from_scratch.md)."""
 
 OTHER, UNKNOWN = -1, -2
-"""Numbers of what is no realistic loss, and of several at once."""
+"""Numbers of what is no realistic loss, and of a loss that was not noted (varied ladders)."""
 
 UNITS = 2
-"""Of the first layer that a linear function passes through: one for each sign."""
+"""Hidden units that carry a linear function through the LeakyReLU: one for each sign."""
 
 STEPS = 2500
 BATCH = 64
@@ -49,7 +46,7 @@ LEVEL_WEIGHT = 0.1
 
 
 def loss_number(degradation: str) -> int:
-    """Number in LOSSES of a degradation by its name; "" is several at once."""
+    """Number in LOSSES of a degradation by its name; "" is one that was not noted."""
     if not degradation:
         return UNKNOWN
     return next((i for i, names in enumerate(LOSSES) if degradation in names), OTHER)
@@ -61,7 +58,7 @@ class Toll:
 
     Attributes:
         weight: (768,).
-        bias: Of one value.
+        bias: (), a scalar.
     """
 
     weight: Tensor
@@ -70,9 +67,11 @@ class Toll:
     def charge(self, weight_branch: Any, cost: float) -> None:
         """Take `cost` times the toll off the weight branch's output, by its last UNITS units.
 
+        Where the toll is below 0 this raises the output.
+
         Args:
             weight_branch: Takes standardised f_w; these units add nothing to it so far.
-            cost: Of a step, before the sigmoid.
+            cost: Of one unit of the toll, before the sigmoid.
         """
         first, last = weight_branch[0], weight_branch[-1]
         sign = torch.tensor([1.0, -1.0])
@@ -110,8 +109,8 @@ def fit_toll(fw: Tensor, numbers: Tensor, without: Tensor) -> Toll:
 def fit_losses(fw: Tensor, numbers: Tensor, without: Tensor) -> nn.Linear:
     """Fit one function for each kind of loss.
 
-    On the ladders of its own kind it should rise by 1 a step at least; on all others it should
-    stay where it is.
+    On the ladders of its own kind it should rise by 1 a step at least, and not much more; on all
+    others it should stay where it is, and be 0 on pictures without a loss.
 
     Args:
         fw: As in `fit_toll`.

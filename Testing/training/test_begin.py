@@ -433,6 +433,9 @@ def test_a_fusion_that_learns_from_no_ladder_is_refused(tmp_path: Path, root: Pa
         ({"anchors": 1.0, "ladders": 1}, r"anchors.*1 is no share"),
         ({"anchors": -0.1, "ladders": 1}, r"anchors.*-0.1 is no share"),
         ({"anchors": 0.1, "varied_ladders": 5}, r"anchors.*no ladders of clean studies"),
+        ({"toll": -0.1, "ladders": 1}, r"toll.*cannot cost -0.1"),
+        ({"toll": float("nan"), "ladders": 1}, r"toll.*cannot cost nan"),
+        ({"toll": 0.1, "varied_ladders": 5}, r"toll.*no ladders of clean studies"),
     ],
 )
 def test_ladders_that_cannot_serve_so_are_refused(
@@ -441,6 +444,14 @@ def test_ladders_that_cannot_serve_so_are_refused(
     fusion = replace(STORED.fusion, **options)
     with pytest.raises(InputError, match=message):
         begin_run(replace(STORED, fusion=fusion), tmp_path / "runs")
+
+
+def test_a_toll_needs_the_branch_that_pays_it(tmp_path: Path, root: Path) -> None:
+    fusion = replace(STORED.fusion, toll=0.1, ladders=1)
+    released = replace(STORED, fusion=fusion, network=NetworkConfig(score="released"))
+    with pytest.raises(InputError, match=r"toll.*no use for the weight branch"):
+        begin_run(released, tmp_path / "runs")
+    begin_run(replace(STORED, fusion=fusion), tmp_path / "runs")
 
 
 @pytest.mark.parametrize("times", [{"breathing": 2.0}, {"CT dose": 0.0}, {"PET count": 3.0}])

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from MSIQALib.model.config import ModelConfig
 from MSIQALib.model.regressor import ScoreRegressor
-from training import loss_toll
+from training import fit, loss_toll
 from training.config import FusionConfig
 from training.degradations import DEGRADATIONS
-from training.distortions import COMBINATIONS
-from training.fit import LadderVectors, ScoredVectors, branch_scores, fit_regressor
+from training.distortions import COMBINATIONS, UNLISTED
+from training.fit import LadderVectors, ScoredVectors, fit_regressor
 from training.loss_toll import (
     COSTS,
     LOSSES,
@@ -88,8 +90,8 @@ def test_toll_is_nothing_where_there_is_no_loss_and_costs_each_kind_its_share() 
     assert abs(risen[-1]) < 0.5
 
 
-def test_ladders_of_several_losses_say_nothing_about_one() -> None:
-    """They are left out, whatever they hold."""
+def test_ladders_whose_loss_was_not_noted_are_left_out() -> None:
+    """Whatever they hold."""
     fw, numbers = ladders(20, 1)
     torch.manual_seed(0)
     usual = fit_toll(fw, numbers, without(300, 2))
@@ -126,31 +128,63 @@ class StubNetwork(nn.Module):
 
 
 @pytest.mark.parametrize("reader_first", [False, True])
-def test_regressor_charges_what_it_has_not_learnt(reader_first: bool) -> None:
-    """Nothing asks for an order, but for the toll; what the vectors' own scale is plays no part."""
-    fw, numbers = ladders(20, 1)
-    fs = torch.zeros_like(fw)
-    climb = LadderVectors(3 * fw + 7, fs, torch.ones(len(fw)), numbers)
+def test_regressor_charges_exactly_the_toll_on_unscaled_vectors(
+    monkeypatch: pytest.MonkeyPatch, reader_first: bool
+) -> None:
+    """Two units learn nothing, and what they carry afterwards is of standardised f_w."""
+    fw, numbers = ladders(3, 1)
+    climb = LadderVectors(3 * fw + 7, torch.zeros_like(fw), torch.ones(len(fw)), numbers)
+    anchors = 30
     combination = torch.arange(270) % len(COMBINATIONS)
+    combination[:anchors] = UNLISTED
     data = ScoredVectors(
         3 * without(270, 2) + 7,
         torch.zeros(270, LENGTH),
-        MEANS[combination],
+        MEANS[combination.clamp(min=0)],
         torch.ones(270),
         combination,
     )
-    unseen, which = ladders(20, 3)
-    falls = {}
-    for toll in (0.0, 0.3):
-        network = StubNetwork()
-        config = FusionConfig(
-            regressor_steps=60, ladder_weight=0.0, reader_first=reader_first, toll=toll
-        )
-        fit_regressor(network, data, config, QualityLoss(), seed=1, means=MEANS, ladders=climb)
-        with torch.inference_mode():
-            scores = branch_scores(
-                network, (3 * unseen + 7).flatten(0, 1), torch.zeros(len(which) * RUNGS, LENGTH)
-            )
-        falls[toll] = (scores.view(-1, RUNGS)[which != OTHER].diff() < 0).float().mean()
-    assert falls[0.3] > 0.95
-    assert falls[0.0] < 0.8
+    mean, deviation = data.fw.mean(0), data.fw.std(0)
+    given: list[Tensor] = []
+    toll = Toll(torch.randn(LENGTH), torch.tensor(0.3))
+
+    def fixed(*arguments: Tensor) -> Toll:
+        given.extend(arguments)
+        return toll
+
+    before: list[nn.Module] = []
+    charge = Toll.charge
+
+    def remembered(self: Toll, branch: nn.Sequential, cost: float) -> None:
+        before.append(copy.deepcopy(branch))
+        charge(self, branch, cost)
+
+    monkeypatch.setattr(fit, "fit_toll", fixed)
+    monkeypatch.setattr(Toll, "charge", remembered)
+    network = StubNetwork()
+    config = FusionConfig(regressor_steps=20, reader_first=reader_first, toll=0.06)
+    fit_regressor(network, data, config, QualityLoss(), seed=1, means=MEANS, ladders=climb)
+
+    standard, found, scored = given
+    assert torch.allclose(standard, (climb.fw - mean) / deviation, atol=1e-4)
+    assert torch.equal(found, numbers)
+    assert torch.allclose(scored, ((data.fw - mean) / deviation)[anchors:], atol=1e-4)
+    (without_toll,) = before
+    assert (without_toll[-1].weight[0, -loss_toll.UNITS :] == 0).all()
+    raw = 3 * without(50, 9) + 7
+    seen = (raw - mean) / deviation
+    with torch.inference_mode():
+        off = without_toll.eval()(seen) - network.regressor.weight_branch(raw)
+    assert torch.allclose(off[:, 0], 0.06 * (seen @ toll.weight + 0.3), atol=1e-3)
+
+
+def test_without_a_toll_all_units_learn() -> None:
+    fw, numbers = ladders(3, 1)
+    climb = LadderVectors(fw, torch.zeros_like(fw), torch.ones(len(fw)), numbers)
+    combination = torch.arange(54) % len(COMBINATIONS)
+    data = ScoredVectors(
+        without(54, 2), torch.zeros(54, LENGTH), MEANS[combination], torch.ones(54), combination
+    )
+    network, config = StubNetwork(), FusionConfig(regressor_steps=5)
+    fit_regressor(network, data, config, QualityLoss(), seed=1, means=MEANS, ladders=climb)
+    assert (network.regressor.weight_branch[-1].weight != 0).all()

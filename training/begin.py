@@ -211,7 +211,7 @@ def _check_toll(config: TrainingConfig) -> None:
         )
     if not fusion.toll:
         return
-    if not (fusion.ladders or any(fusion.more_ladders.values())):
+    if not _of_studies(fusion):
         raise InputError(
             "fusion.toll",
             "there are no ladders of clean studies on which a loss could be told",
@@ -223,6 +223,11 @@ def _check_toll(config: TrainingConfig) -> None:
             "the released score has no use for the weight branch, which pays it",
             "Leave network.score out, or this",
         )
+
+
+def _of_studies(fusion: FusionConfig) -> bool:
+    """Whether there are ladders of clean studies."""
+    return bool(fusion.ladders or any(fusion.more_ladders.values()))
 
 
 def _check_ladders(fusion: FusionConfig) -> None:
@@ -263,7 +268,7 @@ def _check_ladders(fusion: FusionConfig) -> None:
             f"{fusion.anchors:g} is no share of the scored pictures",
             "Give a number from 0, and below 1",
         )
-    if fusion.anchors and not (fusion.ladders or any(fusion.more_ladders.values())):
+    if fusion.anchors and not _of_studies(fusion):
         raise InputError(
             "fusion.anchors",
             "there are no ladders of clean studies whose first rungs could serve",

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.datasets.slice_ladders import EFFECTS
+from training.losses import ladder_error
 
 logger = logging.getLogger(__name__)
 
@@ -125,10 +126,7 @@ def fit_losses(fw: Tensor, numbers: Tensor, without: Tensor) -> nn.Linear:
     nn.init.zeros_(layer.bias)
     often = torch.bincount(numbers + 1).float()[numbers + 1].reciprocal()
     optimiser = torch.optim.AdamW(layer.parameters(), lr=RATE, weight_decay=WEIGHT_DECAY)
-    rungs = fw.shape[1]
-    upper, lower = torch.triu_indices(rungs, rungs, offset=1)
-    apart = (lower - upper).float()
-    steps = torch.arange(float(rungs))
+    steps = torch.arange(float(fw.shape[1]))
     for step in range(STEPS):
         for group in optimiser.param_groups:
             group["lr"] = RATE * (1 - step / STEPS)
@@ -136,7 +134,7 @@ def fit_losses(fw: Tensor, numbers: Tensor, without: Tensor) -> nn.Linear:
         read = layer(fw[chosen] + NOISE * torch.randn(BATCH, *fw.shape[1:]))
         own = F.one_hot(numbers[chosen] + 1, len(LOSSES) + 1)[:, 1:].bool()
         rises, still = read.transpose(1, 2)[own], read.transpose(1, 2)[~own]
-        order = (apart - (rises[:, lower] - rises[:, upper])).relu().mean()
+        order = ladder_error(-rises, margin=1.0)
         moved = (still - still[:, :1]).square().mean()
         off = (read - own[:, None] * steps[:, None]).square().mean()
         none = layer(without[torch.randint(len(without), (2 * BATCH,))]).square().mean()
